@@ -34,6 +34,7 @@ pub mod oathtool;
 pub mod oneself;
 pub mod pam;
 pub mod pam_text;
+pub mod postgres;
 pub mod private_host;
 pub mod qr;
 pub mod random;

@@ -9,15 +9,20 @@
 pub mod administration;
 mod beside_broker;
 pub mod broker;
+mod credentials_text;
+mod decoy;
 mod enrollment;
 mod error;
 pub mod files;
 pub mod helpdesk;
+mod newcomer;
+pub mod one_account;
 mod open;
 mod redemption;
 pub mod registry;
 mod rules;
 pub mod self_service;
+mod state_text;
 mod verification;
 pub mod wire;
 

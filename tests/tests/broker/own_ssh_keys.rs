@@ -108,6 +108,29 @@ fn both_changes_are_told_at_the_next_login() {
     });
 }
 
+/// As a login with a code does.
+#[test]
+fn a_login_by_the_key_tells_that_it_was_added() {
+    private_host(|host| {
+        let lines =
+            "auth required pam_twofactor.so\naccount required pam_twofactor.so\naccount required pam_permit.so\n";
+        host.system_service("sshd", lines);
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        let key = public_line(1, "");
+        json(&own(host, "alice", &["add", &file("laptop.pub", &key)], &format!("{}\n", alice.code())));
+        let calls = format!("putenv:SSH_AUTH_INFO_0=publickey {}\n,authenticate,account", key.trim_end());
+        let told = || {
+            let login = host.login("alice").of_the_system().service("sshd").rhost("192.0.2.7");
+            let outcome = login.calls(&calls).answering(&[]);
+            assert_eq!(outcome.code_of("account"), ReturnCode::SUCCESS, "{outcome:?}");
+            outcome.texts().join("\n")
+        };
+        assert!(told().contains(&format!("by yourself (uid {}): ssh key added.", uid_of("alice"))));
+        assert_eq!(told(), "", "once");
+    });
+}
+
 #[test]
 fn wrong_and_used_codes_are_charged_and_store_nothing_and_too_many_delay() {
     private_host(|host| {

@@ -14,13 +14,14 @@ use twofactor_tests::artifacts::{debug, workspace};
 use twofactor_tests::checkout::files_below;
 
 /// The crates.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "twofactor-core",
     "twofactor-admin",
     "twofactor-rehearsal",
     "pam_twofactor",
     "twofactor-cli",
     "twofactord",
+    "twofactor-server",
     "tests",
 ];
 /// The libraries that have rules and know neither libpam nor a terminal.

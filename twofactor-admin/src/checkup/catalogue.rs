@@ -186,6 +186,8 @@ catalogue! {
     SshdOutdated "sshd-outdated" Warning "until it is reloaded, logins go by the settings it read before, whatever is said of them here";
     /// `UsePAM no`.
     SshdWithoutPam "sshd-without-pam" Problem "sshd does not run the module at all: the password or a key is enough";
+    /// `PAMServiceName` with a service that does not run the module.
+    SshdOtherService "sshd-other-service" Problem "sshd runs another PAM service, which does not run the module: the password or a key is enough";
     /// `KbdInteractiveAuthentication no`.
     SshdNoPrompts "sshd-no-prompts" Problem "sshd can ask for one password only, so every login with a password is refused";
     /// `AuthenticationMethods` never asks for a code.
@@ -207,7 +209,7 @@ catalogue! {
     /// A signature of a security key counts without a touch.
     SshKeyUntouched "ssh-key-untouched" Problem "no-touch-required in a user's own authorized_keys lets the key sign without a person";
     /// Enrolled security keys that PAM never hears of.
-    SshKeyIdle "ssh-key-idle" Warning "no login with a key goes on to PAM, so the enrolled security keys do not count";
+    SshKeyIdle "ssh-key-idle" Warning "no login with a key goes on to PAM's service sshd, so the enrolled security keys do not count";
     /// Users may set the variable that names the key.
     SshKeyDistrusted "ssh-key-distrusted" Problem "users could name a key themselves, so no key counts there and a code is asked for";
     /// Our drop-in says one thing and sshd does another.

@@ -16,6 +16,7 @@ use super::storage::of_file;
 use twofactor_core::config::rule::Rule;
 use twofactor_core::pam_service::environment::{Opening, Source};
 use twofactor_core::pam_service::findings::Place;
+use twofactor_core::pam_service::programs;
 
 use judgement::Judged;
 pub use judgement::Prompts;
@@ -45,6 +46,7 @@ pub fn of_settings(settings: &Settings, sources: &Sources, prompts: Prompts, rul
                 Id::SshdWithoutPam | Id::SshdNoPrompts if !shut_out => {
                     Finding::consider(id, what, format!("{advice}, or run"), BY_THE_TOOL)
                 }
+                Id::SshdOtherService => Finding::by_hand(id, what, format!("{advice}; or {}", enabled(settings))),
                 Id::SshdKeyAlone => Finding::by_hand(id, what, format!("to ask for the code too, {advice}")),
                 Id::SshdCodeAlone => Finding::by_hand(id, what, format!("{advice}; or {PASSWORD_BY_PAM}")),
                 _ => Finding::by_hand(id, what, advice),
@@ -57,6 +59,11 @@ pub fn of_settings(settings: &Settings, sources: &Sources, prompts: Prompts, rul
         findings.push(Finding::by_hand(Id::SshdHostNames, what, sources.mend("UseDNS no")));
     }
     findings
+}
+
+/// The other way out where sshd has another PAM service.
+fn enabled(settings: &Settings) -> String {
+    format!("have that service run the module: twofactor service enable {}", settings.pam_service())
 }
 
 const PASSWORD_BY_PAM: &str = "have PAM ask for the password in /etc/pam.d/sshd";
@@ -75,6 +82,7 @@ pub fn of_blocks(settings: &Settings, deciding: &Deciding<'_>, prompts: Prompts,
     let matters = |judged: &Judged| match judged.id {
         // Whether a code is asked, and whether it can be typed.
         Id::SshdNoPrompts
+        | Id::SshdOtherService
         | Id::SshdNeverAsks
         | Id::SshdNeverPasses
         | Id::SshdListNeverPasses
@@ -129,6 +137,9 @@ pub fn of_security_keys(settings: &Settings, sources: &Sources) -> Vec<Finding> 
     let untouched = Judged::untouched(settings)
         .map(|judged| Finding::by_hand(judged.id, judged.what, sources.mend(&judged.better)));
     let idle = Judged::idle(settings).map(|judged| {
+        if !programs::is_sshd(&settings.pam_service()) {
+            return Finding::by_hand(judged.id, judged.what, sources.mend(&judged.better));
+        }
         let advice = "if every login is to begin with a key,";
         Finding::consider(judged.id, judged.what, advice, format!("{BY_THE_TOOL} --security-keys"))
     });
@@ -361,6 +372,46 @@ mod tests {
             let is_placed = |finding: &Finding| finding.mend.advice().unwrap().contains("at /etc/ssh/sshd_config:10");
             assert!(found.iter().all(is_placed), "{found:?}");
         }
+    }
+
+    #[test]
+    fn another_service_of_pam_has_to_run_the_module_and_keys_count_in_the_service_sshd_alone() {
+        let place = "/etc/ssh/sshd_config:7";
+        let mut sources = Sources::default();
+        sources.add("PAMServiceName", place);
+        let methods = "authenticationmethods publickey,keyboard-interactive\npubkeyauthoptions touch-required\n";
+        let settings = |more: &str| Settings::parse(&format!("{more}\n{methods}{GOOD}"));
+        for (more, service) in
+            [("", "sshd"), ("pamservicename sshd", "sshd"), ("pamservicename Sshd-Keys", "sshd-keys")]
+        {
+            assert_eq!(settings(more).pam_service(), service, "{more}");
+        }
+        let other = settings("pamservicename sshd-keys");
+        let found = of_settings(&other, &sources, Prompts::NoCode, &[]);
+        assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), [Id::SshdOtherService]);
+        let advice = found[0].mend.advice().unwrap();
+        assert!(advice.contains(&format!("\"PAMServiceName sshd\" at {place}")), "{advice}");
+        assert!(advice.ends_with("twofactor service enable sshd-keys"), "{advice}");
+        assert_eq!(of_settings(&other, &sources, Prompts::More, &[]), []);
+        let idle = of_security_keys(&other, &sources);
+        assert_eq!(idle.iter().map(|finding| finding.id).collect::<Vec<_>>(), [Id::SshKeyIdle]);
+        assert!(idle[0].mend.advice().unwrap().contains(place), "{idle:?}");
+        for more in ["pamservicename sshd", "pamservicename sshd-keys\nusepam no"] {
+            assert_eq!(of_security_keys(&settings(more), &sources), [], "{more}");
+        }
+        let line = format!("PAMServiceName sshd-keys\n{methods}");
+        let (sources, settings) = in_a_block(&line);
+        let deciding = sources.deciding(&[0]);
+        for (prompts, asked, expected) in [
+            (Prompts::NoCode, Asked::Code, vec![Id::SshdOtherService]),
+            (Prompts::NoCode, Asked::Nothing, vec![]),
+            (Prompts::More, Asked::Code, vec![]),
+        ] {
+            let found = of_blocks(&settings, &deciding, prompts, asked);
+            assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), expected, "{prompts:?} {asked:?}");
+        }
+        let found = of_security_keys_in_blocks(&settings, &deciding, Usual::Yes);
+        assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), [Id::SshKeyIdle]);
     }
 
     #[test]

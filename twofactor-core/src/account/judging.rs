@@ -12,7 +12,7 @@ use crate::account::lifecycle::{Owned, Stage};
 use crate::account::remembered::Opener;
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
-use crate::codes::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
+use crate::codes::otp::{self, Code, Digits, Kind, Match, Progress, Reach, Reaches, Step, Window};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::temporary::Handout;
 use crate::codes::token::{Label, Seed, Seeds, Serial, Token};
@@ -252,6 +252,18 @@ impl Wallet<'_> {
     /// The seeds of all apps and tokens.
     pub(super) fn seeds(&self) -> Vec<Seed> {
         self.tokens().flat_map(|token| token.seeds().iter()).collect()
+    }
+
+    /// The lengths that codes of the user can have, for finding one at the end of a combined answer.
+    pub(crate) fn code_lengths(&self) -> Vec<Digits> {
+        let mut lengths: Vec<Digits> = self.tokens().map(|token| token.parameters.digits).collect();
+        if self.credentials.is_some_and(|credentials| !credentials.recovery.is_empty()) {
+            // A recovery code may have come along from another system.
+            lengths.push(Digits::EIGHT);
+        }
+        lengths.sort_unstable();
+        lengths.dedup();
+        lengths
     }
 
     /// All apps and tokens.

@@ -119,14 +119,25 @@ impl Source {
         if let Ok(address) = rhost.parse::<IpAddr>() {
             return Self(address.to_canonical().to_string());
         }
-        let plain =
-            rhost.len() <= 64 && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        let plain = rhost.len() <= LONGEST
+            && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         Self(if plain { rhost.to_ascii_lowercase() } else { UNNAMED.to_owned() })
     }
 
     /// The source of what a program without root asks, which can claim any other: never trusted.
     pub fn claimed() -> Self {
         Self(UNNAMED.to_owned())
+    }
+
+    /// The source as one of a host of a fleet, which says itself where its logins come from.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> Self {
+        let named = format!("{host}/{}", self.0);
+        if named.len() <= LONGEST {
+            return Self::from_rhost(Some(&named));
+        }
+        // Under a digest: no two share one.
+        Self(Digest::of("source", &[named.as_bytes()]).to_string().to_ascii_lowercase())
     }
 
     /// The text that is stored; [`Source::from_rhost`] reads it back.
@@ -143,6 +154,9 @@ impl fmt::Display for Source {
 }
 
 const UNNAMED: &str = "?";
+
+/// The longest text of a source, in bytes.
+const LONGEST: usize = 64;
 
 /// Wrong codes in a row, and when the last one came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,6 +3,8 @@
 //! Read as libpam reads it (libpam/pam_misc.c: `_pam_parse_control`): the words in any case, values and actions in lower
 //! case; after something that it does not know every outcome is `bad`.
 
+use std::borrow::Cow;
+
 /// The return codes of libpam by number, as they are called in brackets (libpam/pam_tokens.h).
 const CODES: [&str; 32] = [
     "success",
@@ -135,8 +137,24 @@ const ACTIONS: [(&str, Action); 6] = [
 /// The action for each return code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    actions: [Action; 32],
+    /// By the number of the code. Nearly every line has one of the four words, and shares its actions with all such lines.
+    actions: Cow<'static, [Action]>,
     understood: Understood,
+}
+
+const REQUIRED: &[Action] = &of_word(Action::Ok, Action::Bad);
+const REQUISITE: &[Action] = &of_word(Action::Ok, Action::Die);
+const OPTIONAL: &[Action] = &of_word(Action::Ok, Action::Ignore);
+const SUFFICIENT: &[Action] = &of_word(Action::Done, Action::Ignore);
+const FAILING: &[Action] = &[Action::Bad; CODES.len()];
+
+/// The actions of a word. Each ignores PAM_IGNORE.
+const fn of_word(good: Action, otherwise: Action) -> [Action; CODES.len()] {
+    let mut actions = [otherwise; CODES.len()];
+    actions[Code::SUCCESS.0] = good;
+    actions[Code::NEW_AUTHTOK_REQD.0] = good;
+    actions[Code::IGNORE.0] = Action::Ignore;
+    actions
 }
 
 /// The answer to: does libpam know all words of a control?
@@ -158,30 +176,21 @@ impl Control {
 
     /// The control as libpam takes it, without brackets.
     pub(super) fn of_word(inside: &str) -> Self {
-        let of = |good: Action, ignore: Action, otherwise: Action| {
-            let action = |code| match Outcome::of(code) {
-                Outcome::Success | Outcome::NewPassword => good,
-                Outcome::Ignore => ignore,
-                Outcome::Missing | Outcome::Failure => otherwise,
-            };
-            Self { actions: std::array::from_fn(action), understood: Understood::Yes }
-        };
-        match inside.to_ascii_lowercase().as_str() {
-            "required" => of(Action::Ok, Action::Ignore, Action::Bad),
-            "requisite" => of(Action::Ok, Action::Ignore, Action::Die),
-            "optional" => of(Action::Ok, Action::Ignore, Action::Ignore),
-            "sufficient" => of(Action::Done, Action::Ignore, Action::Ignore),
-            _ => match settings(inside) {
-                Some(actions) => Self { actions, understood: Understood::Yes },
-                None if overflows(inside) => Self { actions: [Action::Bad; 32], understood: Understood::Overflows },
-                None => Self { actions: [Action::Bad; 32], understood: Understood::No },
-            },
+        let words =
+            [("required", REQUIRED), ("requisite", REQUISITE), ("optional", OPTIONAL), ("sufficient", SUFFICIENT)];
+        if let Some((_, actions)) = words.into_iter().find(|(word, _)| inside.eq_ignore_ascii_case(word)) {
+            return Self { actions: Cow::Borrowed(actions), understood: Understood::Yes };
+        }
+        match settings(inside) {
+            Some(actions) => Self { actions: Cow::Owned(actions.into()), understood: Understood::Yes },
+            None if overflows(inside) => Self { understood: Understood::Overflows, ..Self::failing() },
+            None => Self { understood: Understood::No, ..Self::failing() },
         }
     }
 
     /// A control under which everything fails.
     pub(super) fn failing() -> Self {
-        Self { actions: [Action::Bad; 32], understood: Understood::Yes }
+        Self { actions: Cow::Borrowed(FAILING), understood: Understood::Yes }
     }
 
     /// Tells if it says something that libpam knows.

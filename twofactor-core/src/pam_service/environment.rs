@@ -88,22 +88,19 @@ fn check(given: Option<&str>, default: &DefaultFiles, owner: Owner) -> Result<()
 }
 
 fn check_file(path: &Path, owner: Owner) -> Result<(), FileError> {
-    trusted::stays_out_of_reach(path, owner)?;
-    // libeconf reads files below one.
-    if path.is_dir() {
-        return Err(failed(path, "read", io::ErrorKind::IsADirectory.into()));
+    match trusted::stays_out_of_reach(path, owner)? {
+        // libeconf reads files below one.
+        Some(kind) if kind.is_dir() => Err(failed(path, "read", io::ErrorKind::IsADirectory.into())),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_folder(path: &Path, owner: Owner) -> Result<(), FileError> {
-    trusted::stays_out_of_reach(path, owner)?;
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(path, "list", error)),
-    };
-    entries.into_iter().try_for_each(|entry| {
+    if trusted::stays_out_of_reach(path, owner)?.is_none() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path).map_err(|error| failed(path, "list", error))?;
+    entries.try_for_each(|entry| {
         let entry: PathBuf = entry.map_err(|error| failed(path, "list", error))?.path();
         trusted::is_out_of_reach(&entry, owner)
     })

@@ -237,14 +237,20 @@ pub fn folder() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join(OF_LIBPAM).exists())
 }
 
-/// The folders in which libpam looks for an included service. Debian's looks in the first alone; it is known by
-/// its folder of modules.
+/// The folders in which libpam looks for an included service. Debian's looks in the first alone.
 pub(super) fn searched_for_includes<'f, 'p>(folders: &'f [&'p Path]) -> &'f [&'p Path] {
-    let is_debians = folder().is_some_and(|folder| {
+    if is_debians() { folders.get(..1).unwrap_or_default() } else { folders }
+}
+
+/// True for Debian's libpam, which is known by its folder of modules. The one of this architecture is looked for by its name:
+/// a login with an ssh key does not list all of `/usr/lib`.
+fn is_debians() -> bool {
+    let own = format!("/usr/lib/{}-linux-gnu/security/{OF_LIBPAM}", std::env::consts::ARCH);
+    let is_of_an_architecture = |folder: PathBuf| {
         let architecture = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         architecture.is_some_and(|name| name.contains("-linux-"))
-    });
-    if is_debians { folders.get(..1).unwrap_or_default() } else { folders }
+    };
+    Path::new(&own).exists() || folder().is_some_and(is_of_an_architecture)
 }
 
 /// The file of a line's module, where it is there.

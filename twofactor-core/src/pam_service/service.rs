@@ -11,9 +11,11 @@ use super::script::{Script, What};
 use super::text;
 use super::text::Reading;
 use super::text::{Cut, End, Word};
-use std::fs;
-use std::io;
+use nix::fcntl::OFlag;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::mem;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use thiserror::Error;
@@ -71,12 +73,12 @@ impl Service {
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
         let mut reader = Reader::new(Reading::New, beside, folders);
-        let new = reader.scripted(name, file, text).map(|read| read.service);
+        let new = reader.service(name, file, text).map(|(service, _)| service);
         if reader.cut == Versions::Agree {
             // The old reading would come to the same, error or not.
             return new;
         }
-        let old = Scripted::read_by(Reading::Old, beside, name, file, text, folders).map(|read| read.service);
+        let old = Reader::new(Reading::Old, beside, folders).service(name, file, text).map(|(service, _)| service);
         match (old, new) {
             (Ok(old), Ok(new)) => match differing(&old.lines, &new.lines) {
                 None => Ok(new),
@@ -98,7 +100,7 @@ impl Service {
         text: &[u8],
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
-        Ok(Scripted::read_by(reading, Beside::OnDisk, name, file, text, folders)?.service)
+        Ok(Reader::new(reading, Beside::OnDisk, folders).service(name, file, text)?.0)
     }
 
     /// The lines of one phase.
@@ -130,18 +132,10 @@ pub struct Scripted {
 impl Scripted {
     /// The service as it is going to be with `text` in its file, which every libpam reads the same.
     pub fn read(name: &str, file: &Path, text: &[u8], folders: &[&Path]) -> Result<Self, ServiceError> {
-        Self::read_by(Reading::New, Beside::Written, name, file, text, folders)
-    }
-
-    fn read_by(
-        reading: Reading,
-        beside: Beside,
-        name: &str,
-        file: &Path,
-        text: &[u8],
-        folders: &[&Path],
-    ) -> Result<Self, ServiceError> {
-        Reader::new(reading, beside, folders).scripted(name, file, text)
+        let mut reader = Reader::new(Reading::New, Beside::Written, folders);
+        reader.script = Some(Script::default());
+        let (service, numbers) = reader.service(name, file, text)?;
+        Ok(Self { service, script: reader.script.unwrap_or_default(), numbers })
     }
 }
 
@@ -232,15 +226,20 @@ pub fn find(name: &str, folders: &[&Path]) -> Result<Option<(PathBuf, Vec<u8>)>,
     Ok(None)
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, io::Error> {
-    let about = fs::metadata(path)?;
+fn read(path: &Path) -> Result<Vec<u8>, io::Error> {
+    // So that a FIFO, which is refused below, is not waited for.
+    let at_once = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+    let file = File::options().read(true).custom_flags(at_once).open(path)?;
+    let about = file.metadata()?;
     if !about.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    if about.len() > LARGEST {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    fs::read(path)
+    let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
+    let size = usize::try_from(about.len()).ok().filter(|_| about.len() <= LARGEST).ok_or_else(too_large)?;
+    // Room for one byte more, so that the end of the file is found without a larger buffer.
+    let mut text = Vec::with_capacity(size + 1);
+    file.take(LARGEST + 1).read_to_end(&mut text)?;
+    u64::try_from(text.len()).ok().filter(|length| *length <= LARGEST).map(|_| text).ok_or_else(too_large)
 }
 
 /// The context in which a text is read.
@@ -263,8 +262,14 @@ impl<'p> ReadingContext<'p> {
     }
 }
 
-/// A file that describes a service, and its text.
-type Description = (PathBuf, Rc<[u8]>);
+/// A file that describes a service, cut into lines.
+#[derive(Debug)]
+struct Description {
+    file: PathBuf,
+    text: Vec<u8>,
+    cut: Cut,
+    versions: Versions,
+}
 
 pub(super) struct Reader<'f> {
     reading: Reading,
@@ -273,10 +278,11 @@ pub(super) struct Reader<'f> {
     /// Those of them in which included services are looked for.
     searched: &'f [&'f Path],
     /// By their names, the files that were looked for.
-    included: Vec<(String, Option<Description>)>,
+    included: Vec<(String, Option<Rc<Description>>)>,
     lines: Vec<Line>,
     files: Vec<PathBuf>,
-    script: Script,
+    /// The texts, where they are wanted.
+    script: Option<Script>,
     /// The number of lines that were read before `lines`.
     counted: usize,
     cut: Versions,
@@ -291,50 +297,60 @@ enum Versions {
 
 impl<'f> Reader<'f> {
     fn new(reading: Reading, beside: Beside, folders: &'f [&'f Path]) -> Self {
-        let (included, lines, files, script) = (Vec::new(), Vec::new(), Vec::new(), Script::default());
+        let (included, lines, files) = (Vec::new(), Vec::new(), Vec::new());
         let searched = modules::searched_for_includes(folders);
-        Self { reading, beside, folders, searched, included, lines, files, script, counted: 0, cut: Versions::Agree }
+        let (script, cut) = (None, Versions::Agree);
+        Self { reading, beside, folders, searched, included, lines, files, script, counted: 0, cut }
     }
 
-    /// The service in `text`, with `other` for the phases that it says nothing about.
-    fn scripted(&mut self, name: &str, file: &Path, text: &[u8]) -> Result<Scripted, ServiceError> {
-        self.text(text, file, &ReadingContext::top(file, SERVICE))?;
-        let mut lines: Vec<(usize, Line)> = mem::take(&mut self.lines).into_iter().enumerate().collect();
+    /// The service in `text`, with `other` for the phases that it says nothing about; and of each of its lines the number among
+    /// all that were read.
+    fn service(&mut self, name: &str, file: &Path, text: &[u8]) -> Result<(Service, Vec<usize>), ServiceError> {
+        self.text(&self.described(file.to_owned(), text.to_vec()), &ReadingContext::top(file, SERVICE))?;
+        let mut lines = mem::take(&mut self.lines);
         let (own_files, own_lines) = (self.files.len(), lines.len());
+        let mut numbers: Vec<usize> = (0..own_lines).collect();
         if let Some((file, text)) = find(OTHER, self.folders)? {
             // Where libpam gives it up, it gives every service up.
             self.counted = own_lines;
-            self.text(&text, &file, &ReadingContext::top(&file, OTHER))?;
+            self.text(&self.described(file.clone(), text), &ReadingContext::top(&file, OTHER))?;
             let described: Vec<Phase> =
-                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|(_, line)| line.phase == *phase)).collect();
+                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|line| line.phase == *phase)).collect();
             if described.len() == Phase::ALL.len() {
                 self.files.truncate(own_files);
             }
             let others = (own_lines..).zip(mem::take(&mut self.lines));
-            lines.extend(others.filter(|(_, line)| !described.contains(&line.phase)));
+            for (number, line) in others.filter(|(_, line)| !described.contains(&line.phase)) {
+                numbers.push(number);
+                lines.push(line);
+            }
         }
-        let (numbers, lines) = lines.into_iter().unzip();
-        let service =
-            Service { name: name.to_owned(), file: file.to_owned(), lines, files: mem::take(&mut self.files) };
-        Ok(Scripted { service, script: mem::take(&mut self.script), numbers })
+        let files = mem::take(&mut self.files);
+        Ok((Service { name: name.to_owned(), file: file.to_owned(), lines, files }, numbers))
     }
 
-    fn text(&mut self, text: &[u8], file: &Path, place: &ReadingContext<'_>) -> Result<(), ServiceError> {
-        if !self.files.iter().any(|known| known == file) {
-            self.files.push(file.to_owned());
+    /// A text, cut.
+    fn described(&self, file: PathBuf, text: Vec<u8>) -> Description {
+        let cut = text::cut(&text, self.reading);
+        let differ = !text::is_plain(&text) && cut != text::cut(&text, self.reading.other());
+        Description { file, text, cut, versions: if differ { Versions::Differ } else { Versions::Agree } }
+    }
+
+    fn text(&mut self, description: &Description, place: &ReadingContext<'_>) -> Result<(), ServiceError> {
+        let Description { file, text, cut: Cut { lines, end }, versions } = description;
+        if !self.files.contains(file) {
+            self.files.push(file.clone());
         }
-        let copy = self.script.begin(place.name, text);
-        let cut = text::cut(text, self.reading);
-        if !text::is_plain(text) && cut != text::cut(text, self.reading.other()) {
+        let copy = self.script.as_mut().map_or(0, |script| script.begin(place.name, text));
+        if *versions == Versions::Differ {
             self.cut = Versions::Differ;
         }
-        let Cut { lines, end } = cut;
         for line in lines {
-            let words = line.words;
+            let words = &line.words;
             let place = ReadingContext { origin: Some(place.origin.unwrap_or(line.first)), ..*place };
-            if is_debians_include(&words) {
-                let name = included(&words, 1, file, line.first)?;
-                self.mark(copy, words.iter().skip(1), What::Include(Some(self.script.len())));
+            if is_debians_include(words) {
+                let name = included(words, 1, file, line.first)?;
+                self.mark(copy, words.iter().skip(1), What::Include(Some(self.copies())));
                 if !self.include(name, &place, file)? {
                     if let Some(letter) = unfit_in(name) {
                         let letter = Letter { file: file.to_owned(), number: line.first, letter };
@@ -346,7 +362,7 @@ impl<'f> Reader<'f> {
                 }
                 continue;
             }
-            let mut line = parsed(&words, file, line.first, &place);
+            let mut line = parsed(words, file, line.first, &place);
             if line.actions.understood() == Understood::Overflows {
                 return Err(ServiceError::ReadDifferently { path: file.to_owned(), number: line.number });
             }
@@ -359,14 +375,14 @@ impl<'f> Reader<'f> {
             }
             // Also where the phase is none: it is taken for the one that is read.
             if includes {
-                let name = included(&words, 2, file, line.number)?;
+                let name = included(words, 2, file, line.number)?;
                 let inner = ReadingContext { only: Some(line.phase), ..place };
                 let is_substack = control == "substack";
                 if is_substack {
                     self.push(Line { kind: Kind::Substack, ..line.clone() })?;
                 }
                 let inner = ReadingContext { depth: inner.depth + usize::from(is_substack), ..inner };
-                let next = self.script.len();
+                let next = self.copies();
                 let is_there = self.include(name, &inner, file)?;
                 self.mark(copy, module, What::Include(is_there.then_some(next)));
                 if is_there {
@@ -384,16 +400,22 @@ impl<'f> Reader<'f> {
         }
         match end {
             End::Whole => Ok(()),
-            End::Unfinished(number) => Err(ServiceError::Unfinished { path: file.to_owned(), number }),
-            End::Endless(number) => Err(ServiceError::Endless { path: file.to_owned(), number }),
+            End::Unfinished(number) => Err(ServiceError::Unfinished { path: file.clone(), number: *number }),
+            End::Endless(number) => Err(ServiceError::Endless { path: file.clone(), number: *number }),
         }
     }
 
     /// Remembers where a module or the name of a file stands, and its arguments behind it.
     fn mark<'w>(&mut self, copy: usize, words: impl Iterator<Item = &'w Word>, what: What) {
+        let Some(script) = &mut self.script else { return };
         for (at, word) in words.enumerate() {
-            self.script.mark(copy, word.span.clone(), if at == 0 { what } else { What::Argument });
+            script.mark(copy, word.span.clone(), if at == 0 { what } else { What::Argument });
         }
+    }
+
+    /// The number of texts that were kept, which is that of the next one.
+    fn copies(&self) -> usize {
+        self.script.as_ref().map_or(0, Script::len)
     }
 
     /// `false` when no file describes it.
@@ -404,25 +426,25 @@ impl<'f> Reader<'f> {
         }
         let found = match self.beside {
             Beside::Written if name == first_factor::FILE => {
-                Some((PathBuf::from(name), first_factor::TEXT.as_bytes().into()))
+                Some(Rc::new(self.described(PathBuf::from(name), first_factor::TEXT.into())))
             }
             Beside::Written | Beside::OnDisk => self.found(name)?,
         };
         match found {
-            Some((path, text)) => {
-                self.text(&text, &path, &ReadingContext { includes, name: None, ..*place })?;
+            Some(description) => {
+                self.text(&description, &ReadingContext { includes, name: None, ..*place })?;
                 Ok(true)
             }
             None => Ok(false),
         }
     }
 
-    /// An included file, read once: `other` includes the same ones again.
-    fn found(&mut self, name: &str) -> Result<Option<Description>, ServiceError> {
+    /// An included file, read and cut once: `other` includes the same ones again.
+    fn found(&mut self, name: &str) -> Result<Option<Rc<Description>>, ServiceError> {
         if let Some((_, found)) = self.included.iter().find(|(known, _)| known == name) {
             return Ok(found.clone());
         }
-        let found = find(name, self.searched)?.map(|(path, text)| (path, Rc::from(text)));
+        let found = find(name, self.searched)?.map(|(path, text)| Rc::new(self.described(path, text)));
         self.included.push((name.to_owned(), found.clone()));
         Ok(found)
     }
@@ -508,6 +530,7 @@ pub(super) fn parsed(words: &[Word], file: &Path, number: usize, place: &Reading
 mod tests {
     use super::super::naming::is_copy;
     use super::*;
+    use std::fs;
 
     fn described(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

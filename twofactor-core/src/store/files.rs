@@ -38,7 +38,6 @@ mod renaming;
 mod repair;
 #[cfg(feature = "registry")]
 mod restoring;
-mod secret_file;
 #[cfg(feature = "registry")]
 mod self_service;
 #[cfg(feature = "registry")]
@@ -46,7 +45,6 @@ mod sharing;
 mod slots;
 #[cfg(feature = "registry")]
 mod ssh_keys;
-mod state_file;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "registry")]
@@ -83,14 +81,7 @@ impl Store for Files {
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
         let credentials = self.unlocked(user)?.map(|account| account.credentials()).transpose()?.flatten();
         let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
-        let mut lengths: Vec<Digits> = wallet.tokens().map(|token| token.parameters.digits).collect();
-        if credentials.is_some_and(|credentials| !credentials.recovery.is_empty()) {
-            // A recovery code may have come along from another system.
-            lengths.push(Digits::EIGHT);
-        }
-        lengths.sort_unstable();
-        lengths.dedup();
-        Ok(lengths)
+        Ok(wallet.code_lengths())
     }
 
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {

@@ -2,6 +2,7 @@
 
 use super::settings::{Methods, Settings};
 use crate::checkup::catalogue::Id;
+use twofactor_core::pam_service::programs;
 
 /// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) struct Judged {
 /// The questions of PAM's service of sshd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prompts {
+    /// None for a code: the service does not run the module.
+    NoCode,
     /// For the code, and for nothing else.
     CodeAlone,
     /// For a password, too, or that is not known.
@@ -34,6 +37,10 @@ const TOUCH_AND_PIN: &str = "PubkeyAuthOptions touch-required verify-required";
 
 const METHODS: &str = "authenticationmethods";
 
+const SERVICE: &str = "pamservicename";
+/// The service in which security keys count.
+const USUAL_SERVICE: &str = "PAMServiceName sshd";
+
 impl Judged {
     fn new(id: Id, by: &'static [&'static str], what: impl Into<String>, better: impl Into<String>) -> Self {
         Self { id, what: what.into(), better: better.into(), by }
@@ -44,6 +51,11 @@ impl Judged {
         let lacking = settings.lacking();
         if lacking.contains(&"UsePAM no") {
             return vec![Self::new(Id::SshdWithoutPam, &["usepam"], "sshd has UsePAM no", "UsePAM yes")];
+        }
+        if prompts == Prompts::NoCode {
+            let what =
+                format!("sshd has PAMServiceName {}, and that service does not run the module", settings.pam_service());
+            return vec![Self::new(Id::SshdOtherService, &[SERVICE], what, USUAL_SERVICE)];
         }
         let mut found = Vec::new();
         if !lacking.is_empty() {
@@ -99,6 +111,11 @@ impl Judged {
 
     /// Security keys that PAM does not hear of. Without PAM nothing is asked after any method, which is another problem.
     pub(super) fn idle(settings: &Settings) -> Option<Self> {
+        let service = settings.pam_service();
+        if settings.says("usepam", "yes") && !programs::is_sshd(&service) {
+            let what = format!("sshd has PAMServiceName {service}");
+            return Some(Self::new(Id::SshKeyIdle, &[SERVICE], what, USUAL_SERVICE));
+        }
         let is_idle = settings.says("usepam", "yes") && !settings.ask_pam_after_key();
         let what = || format!("sshd has AuthenticationMethods {}", settings.value(METHODS));
         is_idle.then(|| Self::new(Id::SshKeyIdle, &[METHODS], what(), KEY_FIRST))

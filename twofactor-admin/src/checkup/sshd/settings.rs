@@ -123,6 +123,15 @@ impl Settings {
         self.value(KEY_OPTIONS).split_whitespace().any(|option| option.eq_ignore_ascii_case(wanted))
     }
 
+    /// The PAM service of logins, in small letters, as libpam takes it. An sshd before OpenSSH 9.8 does not print it: it takes the
+    /// name by which it was started.
+    pub fn pam_service(&self) -> String {
+        match self.value("pamservicename") {
+            "" => "sshd".to_owned(),
+            name => name.to_ascii_lowercase(),
+        }
+    }
+
     /// True when logins with a key go on to PAM's auth phase, where the key that sshd has verified is looked up.
     pub fn ask_pam_after_key(&self) -> bool {
         Methods::parse(self.value("authenticationmethods")).is_some_and(|methods| methods.ask_after_key())

@@ -49,11 +49,12 @@ pub struct Conditional {
 }
 
 /// The keywords that may stand in a `Match` and say what a login is asked.
-const JUDGED: [&str; 8] = [
+const JUDGED: [&str; 9] = [
     "authenticationmethods",
     "gssapiauthentication",
     "hostbasedauthentication",
     "kbdinteractiveauthentication",
+    "pamservicename",
     "passwordauthentication",
     "permitemptypasswords",
     "pubkeyauthentication",

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::Path;
 
 use nix::unistd::{Gid, Group};
 use twofactor_admin::checkup::Id;
 use twofactor_admin::checkup::people::Guarded;
+use twofactor_admin::checkup::services::{asks_for_code_alone, runs_ours};
 use twofactor_admin::checkup::sshd::criteria::{Candidate, Criterion};
 use twofactor_admin::checkup::sshd::patterns::edges;
 use twofactor_admin::checkup::sshd::situations::{Host, HostNames, Login, Situation, situations, unmet};
@@ -19,7 +21,7 @@ use twofactor_core::config::Config;
 use twofactor_core::config::rule::Facts;
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
-use twofactor_core::pam_service::Service;
+use twofactor_core::pam_service::{FOLDERS, Service, ServiceError};
 use twofactor_core::policy::{self, Decision};
 
 use super::report::Area;
@@ -31,11 +33,26 @@ pub(super) struct Subject<'s> {
     /// The settings in force outside of blocks.
     pub(super) settings: &'s Settings,
     pub(super) sources: &'s Sources,
-    pub(super) prompts: Prompts,
     /// The users with security keys of ssh.
     pub(super) owners: &'s BTreeSet<&'s str>,
     pub(super) config: &'s Config,
+    /// The PAM service of logins that meet no block.
     pub(super) service: &'s Service,
+}
+
+/// The PAM service of logins with these settings, as libpam reads it; `None` where it does not run the module.
+pub(super) fn service_of(settings: &Settings) -> Result<Option<Service>, ServiceError> {
+    let service = Service::read(&settings.pam_service(), &FOLDERS.map(Path::new))?;
+    Ok(Some(service).filter(runs_ours))
+}
+
+/// The questions of a service. Of one that cannot be read they are not known.
+pub(super) fn prompts_of(service: &Result<Option<Service>, ServiceError>) -> Prompts {
+    match service {
+        Ok(None) => Prompts::NoCode,
+        Ok(Some(service)) if asks_for_code_alone(service) => Prompts::CodeAlone,
+        Ok(Some(_)) | Err(_) => Prompts::More,
+    }
 }
 
 /// So many users are looked at.
@@ -90,7 +107,11 @@ fn look_at(area: &mut Area, subject: &Subject<'_>, situation: &Situation) {
         let blocks = contradicted.iter().filter_map(|number| subject.sources.block(*number));
         return area.add(blocks.map(|block| of_unjudged_block(block, &because)));
     }
-    area.add(of_blocks(&settings, &deciding, subject.prompts, subject.asked_of(&situation.logins)));
+    let service = service_of(&settings);
+    let prompts = prompts_of(&service);
+    let service = service.ok().flatten();
+    let asked = subject.asked_of(&situation.logins, service.as_ref().unwrap_or(subject.service));
+    area.add(of_blocks(&settings, &deciding, prompts, asked));
     if situation.users.iter().any(|user| subject.owners.contains(user.as_str())) {
         let is_usual = situation.usual_users.iter().any(|user| subject.owners.contains(user.as_str()));
         area.add(of_security_keys_in_blocks(&settings, &deciding, if is_usual { Usual::Yes } else { Usual::No }));
@@ -98,16 +119,16 @@ fn look_at(area: &mut Area, subject: &Subject<'_>, situation: &Situation) {
 }
 
 impl Subject<'_> {
-    /// The demands of the policy on these logins.
-    fn asked_of(&self, logins: &[Login]) -> Asked {
+    /// The demands of the policy on these logins through this service.
+    fn asked_of(&self, logins: &[Login], service: &Service) -> Asked {
         let Ok(now) = SystemClock.now() else { return Asked::Code };
-        if logins.iter().any(|login| self.asks(login, now)) { Asked::Code } else { Asked::Nothing }
+        if logins.iter().any(|login| self.asks(login, service, now)) { Asked::Code } else { Asked::Nothing }
     }
 
-    fn asks(&self, login: &Login, now: UnixTime) -> bool {
-        let (Some(guarded), Ok(user)) = (Guarded::of(self.service), UserName::new(&login.user)) else { return true };
+    fn asks(&self, login: &Login, service: &Service, now: UnixTime) -> bool {
+        let (Some(guarded), Ok(user)) = (Guarded::of(service), UserName::new(&login.user)) else { return true };
         let rhost = login.remote.host.as_str();
-        let facts = Facts { user: Some(&user), service: &self.service.name, rhost: Some(rhost) };
+        let facts = Facts { user: Some(&user), service: &service.name, rhost: Some(rhost) };
         let ruling = policy::judge(self.config, guarded.null_ok, &facts, None, &SystemUsers, now);
         !matches!(ruling.decision, Decision::Waive(_))
     }

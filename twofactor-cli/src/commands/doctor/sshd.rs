@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use twofactor_admin::checkup::services::asks_for_code_alone;
-use twofactor_admin::checkup::sshd::{
-    Prompts, Settings, of_drop_in, of_opening, of_outdated, of_security_keys, of_settings,
-};
+use twofactor_admin::checkup::sshd::{Settings, of_drop_in, of_opening, of_outdated, of_security_keys, of_settings};
 use twofactor_admin::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::UserName;
 use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::environment::opening;
+use twofactor_core::pam_service::programs;
 
 use super::blocks;
 use super::report::Area;
@@ -21,15 +19,24 @@ use crate::sshd::{Outdated, Written, ask_settings};
 
 /// `owners` are the users with security keys of ssh.
 pub(super) fn look(config: &Config, services: &[Service], owners: &[UserName]) -> Option<Area> {
-    let service = services.iter().find(|service| service.name == "sshd")?;
-    let mut area = Area::new("sshd", "its settings in force (sshd -T)");
-    if !owners.is_empty() {
-        // A matter of PAM, whatever sshd says.
-        area.add(opening(service, Owner::ROOT).as_ref().map(of_opening));
-    }
     let written = Written::read();
-    let settings = match ask_settings(&written) {
-        Said::Well(printed) => Settings::parse(&printed),
+    let asked = ask_settings(&written);
+    let named = match &asked {
+        Said::Well(printed) => Settings::parse(printed),
+        Said::Failed(_) | Said::NotRun(_) => Settings::default(),
+    };
+    let usual = services.iter().find(|service| programs::is_sshd(&service.name));
+    let its_service = blocks::service_of(&named);
+    let prompts = blocks::prompts_of(&its_service);
+    let its_service = its_service.ok().flatten();
+    let service = its_service.as_ref().or(usual)?;
+    let mut area = Area::new("sshd", "its settings in force (sshd -T)");
+    if let Some(usual) = usual.filter(|_| !owners.is_empty()) {
+        // A matter of PAM, whatever sshd says.
+        area.add(opening(usual, Owner::ROOT).as_ref().map(of_opening));
+    }
+    let settings = match asked {
+        Said::Well(_) => named,
         Said::Failed(reason) => {
             let advice = "sshd -t says what is wrong with it";
             return Some(area.with([Finding::by_hand(Id::SshdConfigBroken, reason, advice)]));
@@ -47,13 +54,10 @@ pub(super) fn look(config: &Config, services: &[Service], owners: &[UserName]) -
         area.could_not_check(format!("the settings in {pattern}"), "sets of letters in patterns are not followed");
     }
     let sources = &written.sources;
-    let prompts = if asks_for_code_alone(service) { Prompts::CodeAlone } else { Prompts::More };
     area.add(of_settings(&settings, sources, prompts, &config.rules));
     let owners: BTreeSet<&str> = owners.iter().map(UserName::as_str).collect();
-    let elsewhere = blocks::look(
-        &mut area,
-        &blocks::Subject { settings: &settings, sources, prompts, owners: &owners, config, service },
-    );
+    let elsewhere =
+        blocks::look(&mut area, &blocks::Subject { settings: &settings, sources, owners: &owners, config, service });
     if !owners.is_empty() {
         // Where blocks say for all logins of their owners, nothing else does.
         area.add(of_security_keys(&settings, sources).into_iter().filter(|finding| !elsewhere.contains(&finding.id)));

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -23,22 +23,10 @@ const STICKY: u32 = 0o1000;
 /// An error when others than `owner` could change what stands at `path`: the file itself, links that lead to it, and the
 /// folders on the way, of which one that all users may write to may be sticky.
 pub fn is_out_of_reach(path: &Path, owner: Owner) -> Result<(), FileError> {
-    match follow(path, owner)? {
-        End::There => Ok(()),
-        End::Missing => Err(io_error(path, "examine", Errno::ENOENT.into())),
+    match stays_out_of_reach(path, owner)? {
+        Some(_) => Ok(()),
+        None => Err(io_error(path, "examine", Errno::ENOENT.into())),
     }
-}
-
-/// The same of a file that need not be there: others must not be able to make it. A symbolic link that leads nowhere is an
-/// error.
-pub fn stays_out_of_reach(path: &Path, owner: Owner) -> Result<(), FileError> {
-    follow(path, owner).map(|_| ())
-}
-
-/// The end of a path.
-enum End {
-    There,
-    Missing,
 }
 
 /// A file or folder on the way.
@@ -72,7 +60,9 @@ impl Place {
     }
 }
 
-fn follow(path: &Path, owner: Owner) -> Result<End, FileError> {
+/// The same of a file that need not be there: others must not be able to make it. A symbolic link that leads nowhere is an
+/// error. Returns its kind; `None` when it is not there.
+pub fn stays_out_of_reach(path: &Path, owner: Owner) -> Result<Option<FileType>, FileError> {
     let absolute = std::path::absolute(path).map_err(|error| io_error(path, "examine", error))?;
     let (mut place, mut left, mut links) = (Place::at("/".into())?, VecDeque::from(names(&absolute)), 0);
     while let Some(name) = left.pop_front() {
@@ -86,7 +76,7 @@ fn follow(path: &Path, owner: Owner) -> Result<End, FileError> {
             Ok(next) => next,
             Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && links == 0 => {
                 // A sticky bit does not keep others from making the file here.
-                return place.check(owner).map(|()| End::Missing);
+                return place.check(owner).map(|()| None);
             }
             Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let problem = "leads to nothing: a symbolic link names a file that is not there";
@@ -110,7 +100,7 @@ fn follow(path: &Path, owner: Owner) -> Result<End, FileError> {
         }
         names(&target).into_iter().rev().for_each(|name| left.push_front(name));
     }
-    place.check(owner).map(|()| End::There)
+    place.check(owner).map(|()| Some(place.about.file_type()))
 }
 
 /// The names of a path that lead anywhere.
@@ -144,8 +134,8 @@ mod tests {
         directory
     }
 
-    fn problem(judged: Result<(), FileError>) -> String {
-        judged.map_or_else(|error| error.to_string(), |()| "none".to_owned())
+    fn problem<T>(judged: Result<T, FileError>) -> String {
+        judged.map_or_else(|error| error.to_string(), |_| "none".to_owned())
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::account::EnrolledKey;
-use crate::account::factors::Attestation;
+use crate::account::factors::{Attestation, Factors};
 use crate::account::throttle::Limits;
+use crate::codes::ssh_key::auth_info::verified_keys;
 use crate::codes::ssh_key::tests::{key, line};
 use crate::codes::ssh_key::{KeyType, SshKey};
 use crate::login::KeyObstacle;
@@ -133,6 +134,22 @@ fn other_text_than_a_line_of_the_key_is_asked() {
     }
     let no_variable = Request { auth_info: None, ..request("alice", "sshd", "") };
     assert_eq!(host.run(&no_variable, NOW, None, vec![types(ANY_CODE)]).denial(), Reason::WrongCode);
+}
+
+#[test]
+fn each_byte_of_a_key_counts() {
+    let host = host();
+    let blob = BASE64.decode(key(ALICES).base64().as_bytes()).unwrap();
+    let recognized = |blob: &[u8]| {
+        let text = format!("publickey {} {}\n", KeyType::Ed25519.word(), BASE64.encode(blob));
+        host.store.recognize(&person("alice", 1001), &verified_keys(&text), Factors::ALL).unwrap()
+    };
+    assert!(recognized(&blob).is_some());
+    for at in 0..blob.len() {
+        let mut other = blob.clone();
+        other[at] ^= 1;
+        assert!(recognized(&other).is_none(), "{at}");
+    }
 }
 
 #[test]

@@ -19,11 +19,11 @@ use crate::store::administration::{
     AccountAdministration, AccountStatus, AppStatus, EnrollError, Existing, MoveInError, Newcomer, Reset,
     StateIdentity as _,
 };
+use crate::store::credentials_text;
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::{Files, migrated};
-use crate::store::files::secret_file;
 use crate::store::files::user_folder::{Account, LockedAccount, SECRET};
 use crate::store::registry::RegistryReader;
 use crate::store::rules::VerificationRules;
@@ -502,7 +502,7 @@ impl LockedAccount {
             self.folder().remove(SECRET)?;
         } else {
             let credentials = Credentials { held, ..Credentials::none()? };
-            self.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
+            self.folder().replace(SECRET, credentials_text::write(&credentials).as_bytes())?;
         }
         self.write_state(&after)
     }

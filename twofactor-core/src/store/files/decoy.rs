@@ -7,29 +7,21 @@
 
 use super::locations::Files;
 use super::slots::Slots;
-use super::state_file;
 use super::user_folder::{Account, SECRET, STATE, StateFile, replace_state};
-use crate::account::{App, Credentials, State, Wallet};
-use crate::codes::otp::{Parameters, Progress};
-use crate::codes::recovery::RecoveryCode;
-use crate::codes::secret::Secret;
-use crate::codes::token::{Label, Serial, Token};
+use crate::account::{State, Wallet};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, Uid, UserName};
+use crate::store::credentials_text;
+use crate::store::decoy::credentials;
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
-use crate::store::files::secret_file;
 use crate::store::redemption::Attempt;
+use crate::store::state_text;
 use crate::store::verification::{Presented, in_vain};
 
 /// The folder of the decoy account, beside the users folder.
 pub(super) const DECOY: &str = "decoy";
-
-/// The number of its recovery codes: that of most accounts.
-const RECOVERY_CODES: usize = 10;
-/// The length of its secret: that of ours.
-const SECRET_BYTES: usize = 20;
 
 impl Files {
     /// Does the work of an attempt for a user who does not exist.
@@ -65,7 +57,7 @@ impl Files {
         let mut file = StateFile { folder: decoy.folder(), file, slots: None };
         // Others may be writing it at the same time: that is no damage, and what they leave is overwritten.
         let Ok(before) = file.read() else {
-            let whole = Slots::file(&state_file::write(&State::default())).unwrap_or_default();
+            let whole = Slots::file(&state_text::write(&State::default())).unwrap_or_default();
             file.file.overwrite(&whole, 0)?;
             return Ok(file.file.sync()?);
         };
@@ -80,26 +72,22 @@ impl Files {
 /// Makes the decoy account anew.
 fn new_decoy(state: &Folder, now: UnixTime) -> Result<Account<Folder>, StoreError> {
     let decoy = Account(state.make_folder(DECOY)?);
-    let unavailable = |_| decoy.lost_state();
-    let mut credentials = Credentials::none().map_err(unavailable)?;
-    if let Some(serial) = Serial::new(DECOY) {
-        let secret = Secret::generate(SECRET_BYTES).map_err(unavailable)?;
-        let (label, parameters, start) = (Label::app(), Parameters::default(), Progress::default());
-        credentials.apps.push(App::vouched_for(Token { serial, label, secret, parameters, issued: now, start }));
-    }
-    let codes: Result<Vec<RecoveryCode>, _> = (0..RECOVERY_CODES).map(|_| RecoveryCode::generate()).collect();
-    credentials.replace_recovery(&codes.map_err(unavailable)?);
-    replace_state(decoy.folder(), &state_file::write(&State::default()))?;
-    decoy.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
+    let credentials = credentials(now).map_err(|_| decoy.lost_state())?;
+    replace_state(decoy.folder(), &state_text::write(&State::default()))?;
+    decoy.folder().replace(SECRET, credentials_text::write(&credentials).as_bytes())?;
     Ok(decoy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::App;
     use crate::account::factors::Factors;
     use crate::account::throttle::Source;
     use crate::codes::answer::Answer;
+    use crate::codes::otp::{Parameters, Progress};
+    use crate::codes::secret::Secret;
+    use crate::codes::token::{Label, Serial, Token};
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::person;
     use crate::log::reason::Reason;
@@ -171,7 +159,7 @@ mod tests {
         let mut files = files(&directory);
         files.rules.limits.free_attempts = 2;
         let alice = person("alice", 1001);
-        let secret = Secret::generate(SECRET_BYTES).unwrap();
+        let secret = Secret::generate(20).unwrap();
         let (serial, label, start) = (Serial::new("app-1").unwrap(), Label::app(), Progress::default());
         let token = Token { serial, label, secret, parameters: Parameters::default(), issued: NOW, start };
         files.enroll(&alice, App::vouched_for(token), None, crate::store::administration::Existing::Keep).unwrap();

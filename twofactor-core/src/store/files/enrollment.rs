@@ -4,24 +4,24 @@
 //! Invariants: a guess here is counted as at any prompt. Nothing is stored before [`Files::store_pending`], which
 //! verifies under the locks that the user is still not enrolled and the token still in inventory.
 
+use crate::account::App;
 use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::account::{App, Confirmation, Credentials, State};
 use crate::codes::otp::Code;
-use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
-use crate::host::clock::{ClockError, UnixTime};
+use crate::host::clock::UnixTime;
 use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::administration::{InvitationAdministration, StateIdentity as _};
 use crate::store::enrollment::{
-    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Superseded,
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::{Files, Registrar};
 use crate::store::files::user_folder::LockedAccount;
+use crate::store::newcomer::{ConfirmedApp, is_waiting, waiting};
 use crate::store::redemption::{Absent, Attempt};
 use crate::store::verification::{InvitationCheck, RegistrationCheck, TwoCodes, must_be_of, verify};
 
@@ -35,7 +35,7 @@ impl EnrollmentStore for Files {
         }
         let Some(credentials) = credentials else { return Ok(EnrollmentStatus::New(Absent(()))) };
         // A secret kept for another person is not shown. A prompt for a code reveals no more.
-        let waits = state.may_be_of(person.uid) && waiting(credentials).is_some();
+        let waits = state.may_be_of(person.uid) && is_waiting(&credentials);
         Ok(if waits { EnrollmentStatus::Waiting } else { EnrollmentStatus::Enrolled })
     }
 
@@ -90,32 +90,8 @@ impl EnrollmentStore for Files {
                 let now = self.clock.now()?;
                 let credentials = account.credentials()?;
                 let mut state = account.state()?.seen_at(now);
-                if state.tokens_held > 0 {
-                    return Err(Superseded::Enrolled);
-                }
-                if credentials.is_some() || pending.invitation.is_some() {
-                    must_be_of(&state, &person)?;
-                }
-                let mut credentials = match credentials {
-                    None if secret == SecretOrigin::New => Credentials::none()?,
-                    // The secret that waited must still be the one that was shown.
-                    Some(credentials) if is_still_waiting(&credentials, &app) => {
-                        if !app.was_confirmed_within(self.rules.window, now) {
-                            return Err(Superseded::Expired);
-                        }
-                        credentials
-                    }
-                    None => return Err(Superseded::Reset),
-                    Some(_) => return Err(Superseded::Enrolled),
-                };
-                spend(&mut state, pending.invitation, now)?;
-                credentials.apps.retain(|waiting| waiting.token().seeds() != app.token().seeds());
-                state.begin(app.token());
-                state.uid = Some(person.uid);
-                credentials.apps.push(app);
-                if !recovery.is_empty() {
-                    credentials.replace_recovery(&recovery);
-                }
+                let confirmed = ConfirmedApp { app, recovery, secret, invitation: pending.invitation };
+                let credentials = confirmed.added_to(credentials, &mut state, &person, self.rules.window, now)?;
                 Ok(account.write(&state, &credentials)?)
             }
         }
@@ -160,46 +136,6 @@ impl Files {
     /// Registers tokens, in a process that has the registry.
     fn registrar(&self) -> Result<&'static dyn Registrar, StoreError> {
         self.registrar.ok_or_else(|| FilesError::NeedsBroker.into())
-    }
-}
-
-/// The app that waits for its confirmation, when the user has no other credentials.
-fn waiting(credentials: Credentials) -> Option<App> {
-    let is_confirmed = |app: &App| app.confirmation() == Confirmation::Confirmed;
-    let has_more = !credentials.held.is_empty() || !credentials.ssh_keys.is_empty();
-    if has_more || credentials.apps.iter().any(is_confirmed) {
-        return None;
-    }
-    credentials.apps.into_iter().next()
-}
-
-fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
-    let same = |waiting: &&App| waiting.token().seeds() == app.token().seeds();
-    let are_pending = credentials.apps.iter().all(|app| app.confirmation() == Confirmation::Pending);
-    let nothing_else = credentials.held.is_empty() && credentials.ssh_keys.is_empty() && are_pending;
-    nothing_else && credentials.apps.iter().any(|waiting| same(&waiting))
-}
-
-/// An invitation enrolls once, and in time.
-pub(super) fn spend(state: &mut State, invitation: Option<Invitation>, now: UnixTime) -> Result<(), Superseded> {
-    // An enrolled user needs no further invitation.
-    let present = state.invitation.take();
-    match invitation {
-        None => Ok(()),
-        Some(invitation) if present == Some(invitation) && now < invitation.until => Ok(()),
-        Some(_) => Err(Superseded::InvitationSpent),
-    }
-}
-
-impl From<ClockError> for Superseded {
-    fn from(error: ClockError) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<SecretError> for Superseded {
-    fn from(error: SecretError) -> Self {
-        Self::Entropy(error)
     }
 }
 

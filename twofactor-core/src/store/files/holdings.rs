@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::secret_file;
 use super::user_folder::{LARGEST_SECRET, LockedAccount, SECRET};
 use crate::account::notice::Notice;
 use crate::account::{Credentials, Held, MOST_HELD, State};
@@ -21,6 +20,7 @@ use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Flush, Prepared};
 use crate::host::user::{Person, Uid, UserName};
+use crate::store::credentials_text;
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
 use crate::store::registry::{Edit, Stored};
@@ -190,7 +190,7 @@ impl Holding {
             (state, credentials, Direction::Gives) => (Some(state?), credentials?),
         };
         let was_there = credentials.is_some();
-        let found = credentials.as_ref().map(secret_file::write);
+        let found = credentials.as_ref().map(credentials_text::write);
         if credentials.is_none() && registered.is_empty() && state.as_ref().is_none_or(|state| state.tokens_held == 0) {
             return Ok(unchanged(lock));
         }
@@ -228,7 +228,7 @@ impl Holding {
             let path = lock.folder().path().join(SECRET);
             return Err(FileError::TooLarge { path, limit: LARGEST_SECRET }.into());
         }
-        let text = secret_file::write(&credentials);
+        let text = credentials_text::write(&credentials);
         let content = match &found {
             _ if credentials.held.is_empty() && credentials.has_tokens_alone() && (count > 0 || !was_there) => {
                 if was_there {

@@ -1,7 +1,6 @@
 //! The paths of this host's accounts, and their folders opened.
 
 use super::slots::Slots;
-use super::state_file;
 use super::user_folder::{Account, LARGEST, LockedAccount, STATE, USERS};
 use crate::account::State;
 use crate::account::invitation::Invitation;
@@ -15,6 +14,7 @@ use crate::store::enrollment::{Registration, Superseded};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::rules::VerificationRules;
+use crate::store::state_text;
 use crate::store::verification::Listing;
 use std::borrow::Borrow as _;
 use std::fmt::Debug;
@@ -128,7 +128,7 @@ impl Files {
 
 /// The file of a user of whom nothing is kept yet. It comes with the folder, so that a folder without one has lost it.
 fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
-    let text = state_file::write(&State::default());
+    let text = state_text::write(&State::default());
     let too_large = || FileError::TooLarge { path: users.path().join(user.as_str()).join(STATE), limit: LARGEST };
     Ok(Slots::file(&text).ok_or_else(too_large)?)
 }

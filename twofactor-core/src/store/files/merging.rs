@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 
 use super::locations::Files;
 use super::restoring::{Arrival, Staging};
-use super::secret_file;
 use super::user_folder::{Account, SECRET};
 use crate::account::{Credentials, RecoveryCodes};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
 use crate::store::administration::{NextRecord, RestoreError, Restored};
+use crate::store::credentials_text;
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::registry::{self, CHANGE_PATIENCE, RegistryReader, Writer};
@@ -119,7 +119,7 @@ impl Files {
                 let folder = Account(staged.0.lock(self.patience())?);
                 folder.write_state(&state)?;
                 if let Some(credentials) = credentials {
-                    folder.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
+                    folder.folder().replace(SECRET, credentials_text::write(&credentials).as_bytes())?;
                 }
                 merge.staging.users.move_to(user.as_str(), merge.users, user.as_str())?;
             }

@@ -1,6 +1,5 @@
 //! The registry of this host as the registrar of tokens at login: for the broker, which a login asks.
 
-use super::enrollment::spend;
 use super::holdings::Locks;
 use super::locations::{Files, Registrar};
 use crate::account::invitation::Invitation;
@@ -10,6 +9,7 @@ use crate::host::user::Person;
 use crate::store::administration::Author;
 use crate::store::enrollment::{Registration, RegistrationProof, Superseded};
 use crate::store::error::StoreError;
+use crate::store::newcomer::spend;
 use crate::store::registry::{Edit, RegistryError, Stored, Writer};
 use crate::store::verification::{Listing, must_be_of};
 

@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 
 use super::identity::{self, USERS_FILE, is_used};
 use super::locations::Files;
-use super::secret_file::{self, END};
-use super::state_file;
 use super::user_folder::{SECRET, STATE, USERS};
 use crate::account::{Credentials, RecoveryCodes, State};
 use crate::host::clock::UnixTime;
@@ -20,10 +18,12 @@ use crate::host::trusted::{FileError, Flush, Folder, Protection, UNFINISHED};
 use crate::store::administration::{
     AccountRecord, BackupRecord, Identity, Marking, NextRecord, RegistryRow, RestoreError, Restored, TABLES,
 };
+use crate::store::credentials_text::{self, END};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::slots::Slots;
 use crate::store::registry::{self, CHANGE_PATIENCE, RegistryError, RowError};
+use crate::store::state_text;
 
 /// The records of changed PAM services: they are this host's, and go along.
 const SERVICES: &str = "services";
@@ -253,9 +253,9 @@ impl Staging {
         }
         let folder = self.users.make_folder_flushed(record.user.as_str(), Flush::Together)?;
         let write = |name: &str, content: &[u8]| folder.prepare(name, content, Flush::Together)?.put(Flush::Together);
-        write(STATE, &Slots::file(&state_file::write(&state)).ok_or_else(bad)?)?;
+        write(STATE, &Slots::file(&state_text::write(&state)).ok_or_else(bad)?)?;
         if let Some(credentials) = &credentials {
-            write(SECRET, secret_file::write(credentials).as_bytes())?;
+            write(SECRET, credentials_text::write(credentials).as_bytes())?;
         }
         restored.users.push(record.user.clone());
         Ok(())
@@ -275,11 +275,11 @@ fn parsed(record: &AccountRecord) -> Option<(Option<Credentials>, State)> {
         return None;
     }
     let credentials = match &record.credentials {
-        Some(text) if text.ends_with(END) => Some(secret_file::read(text).ok()?),
+        Some(text) if text.ends_with(END) => Some(credentials_text::read(text).ok()?),
         Some(_) => return None,
         None => None,
     };
-    let state = state_file::read(&record.state).ok()?;
+    let state = state_text::read(&record.state).ok()?;
     (credentials.is_some() || !state.has_credentials).then_some((credentials, state))
 }
 
@@ -353,7 +353,7 @@ mod tests {
         BackupRecord::Account(AccountRecord {
             user: UserName::new(name).unwrap(),
             credentials: None,
-            state: state_file::write(&State::default()).into(),
+            state: state_text::write(&State::default()).into(),
         })
     }
 

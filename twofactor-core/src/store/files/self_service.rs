@@ -22,9 +22,9 @@ use crate::store::administration::{
 };
 use crate::store::enrollment::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, Registration, Superseded};
 use crate::store::error::StoreError;
-use crate::store::files::enrollment::spend;
 use crate::store::files::locations::{Files, migrated};
 use crate::store::files::user_folder::LockedAccount;
+use crate::store::newcomer::spend;
 use crate::store::redemption::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::registry::{self, RegistryError};
 use crate::store::self_service::{

@@ -36,6 +36,7 @@ use crate::codes::token::{Label, Seed, Serial, Token};
 use crate::host::clock::HandSet;
 use crate::host::user::{Uid, person};
 use crate::store::administration::AccountAdministration as _;
+use crate::store::{credentials_text, state_text};
 
 mod clock;
 mod helpdesk;
@@ -663,10 +664,10 @@ fn the_version_rises_with_what_an_older_program_would_drop() {
         attestation: Attestation::None,
     };
     let none = Credentials::none().unwrap();
-    assert!(secret_file::write(&none).contains("\nversion = 1\n"));
+    assert!(credentials_text::write(&none).contains("\nversion = 1\n"));
     let with_key = Credentials { ssh_keys: vec![key], ..none };
-    let text = secret_file::write(&with_key);
-    assert!(text.contains("\nversion = 3\n") && secret_file::read(&text).is_ok());
+    let text = credentials_text::write(&with_key);
+    assert!(text.contains("\nversion = 3\n") && credentials_text::read(&text).is_ok());
     for (wrong, right) in [
         ("version = 2", "version = 3"),
         ("version = 4", "version = 3"),
@@ -679,10 +680,10 @@ fn the_version_rises_with_what_an_older_program_would_drop() {
         ("attested = true\nlabel", "label"),
     ] {
         assert!(text.contains(right), "{right}: {}", *text);
-        assert!(secret_file::read(&text.replacen(right, wrong, 1)).is_err(), "{wrong}");
+        assert!(credentials_text::read(&text.replacen(right, wrong, 1)).is_err(), "{wrong}");
     }
-    let twice = text.replace(secret_file::END, &text[text.find("[[ssh_key]]").unwrap()..]);
-    assert!(secret_file::read(&twice).is_err(), "the same key twice");
+    let twice = text.replace(credentials_text::END, &text[text.find("[[ssh_key]]").unwrap()..]);
+    assert!(credentials_text::read(&twice).is_err(), "the same key twice");
 }
 
 /// As many keys as one user can have.
@@ -704,7 +705,7 @@ fn ssh_keys() -> impl Strategy<Value = Vec<EnrolledKey>> {
 proptest! {
     #[test]
     fn the_state_we_write_is_the_state_we_read(state in states()) {
-        prop_assert_eq!(state_file::read(&state_file::write(&state)).unwrap(), state);
+        prop_assert_eq!(state_text::read(&state_text::write(&state)).unwrap(), state);
     }
 
     #[test]
@@ -719,10 +720,10 @@ proptest! {
         labels.dedup();
         prop_assume!(labels.len() == apps.len());
         let credentials = Credentials { apps, salt: Salt::generate().unwrap(), recovery, held, ssh_keys };
-        let written = secret_file::write(&credentials);
+        let written = credentials_text::write(&credentials);
         prop_assert!(2 * written.len() < LARGEST_SECRET);
-        let read = secret_file::read(&written).unwrap();
-        prop_assert!(*secret_file::write(&read) == *written);
+        let read = credentials_text::read(&written).unwrap();
+        prop_assert!(*credentials_text::write(&read) == *written);
         prop_assert_eq!(&read.recovery, &credentials.recovery);
         for (one, other) in read.apps.iter().zip(&credentials.apps) {
             prop_assert_eq!(one.token().secret.expose(), other.token().secret.expose());
@@ -742,8 +743,8 @@ proptest! {
 
     #[test]
     fn no_file_content_makes_the_readers_panic(text in ".{0,400}") {
-        let _ = state_file::read(&text);
-        let _ = secret_file::read(&text);
+        let _ = state_text::read(&text);
+        let _ = credentials_text::read(&text);
         let _ = crate::config::Config::parse(&text);
     }
 

@@ -1,13 +1,13 @@
 //! A user's folder: `secret.toml` and `state`, read and replaced as a whole.
 
-use super::secret_file;
-use super::secret_file::END;
-use super::state_file;
 use crate::account::{Credentials, State};
 use crate::host::trusted::{self, FileError, Flush, Folder, InPlace};
+use crate::store::credentials_text;
+use crate::store::credentials_text::END;
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::slots::Slots;
+use crate::store::state_text;
 use crate::store::verification::Ledger;
 use crate::text::document::Problem;
 use std::borrow::Borrow;
@@ -54,7 +54,7 @@ impl<F: Borrow<Folder>> Account<F> {
         if !text.ends_with(END) {
             return Err(corrupt((text.lines().count().max(1), 1)));
         }
-        secret_file::read(text).map(Some).map_err(|problems| corrupt(place_of(&problems)))
+        credentials_text::read(text).map(Some).map_err(|problems| corrupt(place_of(&problems)))
     }
 
     /// The state. A user's folder is made with one, so a folder without a state has lost it, and with it what was burned.
@@ -92,7 +92,7 @@ impl<F: Borrow<Folder>> Account<F> {
 pub(super) fn parse_state(content: &[u8], path: &Path) -> Result<(Slots, State), StoreError> {
     let corrupt = |place| StoreError::from(FilesError::Corrupt { path: path.to_owned(), place });
     let (slots, text) = Slots::read(content).map_err(|_| corrupt((1, 1)))?;
-    let state = state_file::read(text).map_err(|problems| corrupt(place_of(&problems)))?;
+    let state = state_text::read(text).map_err(|problems| corrupt(place_of(&problems)))?;
     Ok((slots, state))
 }
 
@@ -109,7 +109,7 @@ impl LockedAccount {
 
     /// Puts a whole new file in the place of the state's.
     pub(super) fn write_state(&self, state: &State) -> Result<(), StoreError> {
-        replace_state(self.folder(), &state_file::write(state))
+        replace_state(self.folder(), &state_text::write(state))
     }
 
     /// Writes over the older of the two states in the file, which takes no room: a full disk that has stopped a change must
@@ -134,7 +134,7 @@ impl LockedAccount {
     /// Writes the credentials, and then into the state that there are some: a crash between the two leaves an account that is
     /// whole, and whose next accepted login makes up for it. So does it where the second fails.
     pub(super) fn write_credentials(&self, state: &State, credentials: &Credentials) -> Result<(), StoreError> {
-        self.folder().replace(SECRET, secret_file::write(credentials).as_bytes())?;
+        self.folder().replace(SECRET, credentials_text::write(credentials).as_bytes())?;
         if !state.has_credentials {
             let _ = self.overwrite_state(&State { has_credentials: true, ..state.clone() });
         }
@@ -169,7 +169,7 @@ impl StateFile<'_> {
 
     /// Writes a state over the older one, or a larger file in the place of this one.
     pub(super) fn write(&mut self, state: &State) -> Result<(), StoreError> {
-        let text = state_file::write(state);
+        let text = state_text::write(state);
         match self.slots.as_mut().and_then(|slots| slots.fill(&text)) {
             Some((slot, offset)) => Ok(self.file.overwrite(&slot, offset)?),
             None => {

@@ -168,6 +168,12 @@ impl Message {
         outcome.as_ref().map_or_else(of_error, of_stripping)
     }
 
+    /// An answer in a few words, for a record: what it says, and the reason or the factor.
+    pub fn in_short(&self) -> String {
+        let words = [ANSWER, "reason", "token", "error"].map(|key| self.find(key).ok().flatten());
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
     /// The answer of a store that cannot answer.
     pub fn failing(error: &StoreError) -> Self {
         of_error(error)

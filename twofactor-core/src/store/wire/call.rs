@@ -113,6 +113,13 @@ impl Guess {
         Self { source: Source::claimed(), remember: None, ..self }
     }
 
+    /// The same as one of this host.
+    #[must_use]
+    fn at_host(self, host: &str) -> Self {
+        let remember = self.remember.map(|remembering| remembering.at_host(host));
+        Self { source: self.source.at_host(host), remember, ..self }
+    }
+
     /// The same with these factors alone, of those that the process says count.
     #[must_use]
     pub fn limited_to(self, factors: Factors) -> Self {
@@ -121,6 +128,10 @@ impl Guess {
 }
 
 impl Remembering {
+    fn at_host(self, host: &str) -> Self {
+        Self { service: format!("{host}/{}", self.service), ..self }
+    }
+
     fn place(&self) -> LoginPlace<'_> {
         LoginPlace { service: &self.service, address: self.address }
     }
@@ -159,6 +170,46 @@ impl Call {
             | Self::Confirm(_)
             | Self::Hello
             | Self::Help(HelpRequest { whom: Whom::OwnerOf(_), .. }) => About::Nobody,
+        }
+    }
+
+    /// The word for the question, as it stands in the message.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Presence(_) => "presence",
+            Self::CodeLengths(_) => "code-lengths",
+            Self::Remembers(..) => "remembers",
+            Self::RecoveryLeft(_) => "recovery-left",
+            Self::Redeem(..) => "redeem",
+            Self::Strip(..) => "strip",
+            Self::Pretend(_) => "pretend",
+            Self::EnrollmentStatus(_) => "enrollment-status",
+            Self::CheckRegistration(..) => "check-registration",
+            Self::Register(..) => "register",
+            Self::Confirm(_) => "confirm",
+            Self::CheckInvitation(..) => "check-invitation",
+            Self::StoreApp(..) => "store-app",
+            Self::Hello => "hello",
+            Self::OwnAccount(_) => "self-status",
+            Self::OwnSshKeys(_) => "self-ssh-keys",
+            Self::ChangeOwn(..) => "self",
+            Self::Help(_) => "help",
+        }
+    }
+
+    /// The same question as one of `host`. Where its logins come from is the host's word and counts for that host alone: what one
+    /// host counts or remembers trusts no other.
+    #[must_use]
+    pub fn at_host(self, host: &str) -> Self {
+        match self {
+            Self::Redeem(person, guess) => Self::Redeem(person, guess.at_host(host)),
+            Self::Strip(person, guess) => Self::Strip(person, guess.at_host(host)),
+            Self::Pretend(guess) => Self::Pretend(guess.at_host(host)),
+            Self::Remembers(person, remembering, factors) => {
+                Self::Remembers(person, remembering.at_host(host), factors)
+            }
+            Self::CheckInvitation(person, typed) => Self::CheckInvitation(person, typed.at_host(host)),
+            other => other,
         }
     }
 
@@ -238,7 +289,7 @@ impl Call {
                 .ok_or(WireError::Value(ASK))?,
         };
         // A newer program may add what restricts a question: it must not be passed over.
-        message.must_have_only(keys, &[STARTED_BY])?;
+        message.must_have_only(keys, &[STARTED_BY, ATTEMPT])?;
         Ok(match verb {
             "presence" => Self::Presence(user(message)?),
             "code-lengths" => Self::CodeLengths(user(message)?),
@@ -322,6 +373,19 @@ impl Message {
         Ok(self.parsed_if_there(STARTED_BY)?.map(Uid))
     }
 
+    /// The question under a number of its own: asked again under it, it is the same question, and gets the same answer.
+    #[must_use]
+    pub fn numbered(self, number: u128) -> Self {
+        self.with_plain(ATTEMPT, format_args!("{number:032x}"))
+    }
+
+    /// True for a question with such a number. Two questions without one are two, though they say the same.
+    pub fn is_numbered(&self) -> Result<bool, WireError> {
+        let Some(number) = self.find(ATTEMPT)? else { return Ok(false) };
+        let is_number = number.len() == 32 && number.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if is_number { Ok(true) } else { Err(WireError::Value(ATTEMPT)) }
+    }
+
     fn with_attempt(mut self, attempt: &Attempt<'_>) -> Self {
         for reading in attempt.readings {
             // What is no guess is told as such, and not repeated.
@@ -350,6 +414,7 @@ impl Message {
 }
 
 const STARTED_BY: &str = "started_by";
+const ATTEMPT: &str = "attempt";
 const UNINTELLIGIBLE: &str = "?";
 
 fn user(message: &Message) -> Result<UserName, WireError> {

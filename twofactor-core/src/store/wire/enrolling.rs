@@ -93,6 +93,11 @@ impl TypedInvitation {
         Ok(Self { code: code.ok_or(WireError::Value("invitation"))?, source: source(message)? })
     }
 
+    /// The same as one of this host.
+    pub(super) fn at_host(self, host: &str) -> Self {
+        Self { source: self.source.at_host(host), ..self }
+    }
+
     /// The question that it came in, once more.
     #[cfg(test)]
     pub(super) fn asking(&self, person: &Person) -> Message {

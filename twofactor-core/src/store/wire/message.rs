@@ -115,7 +115,7 @@ impl Message {
     }
 
     /// The message with its length, as it goes over the wire.
-    pub(super) fn framed(&self) -> Result<Zeroizing<Vec<u8>>, WireError> {
+    pub fn framed(&self) -> Result<Zeroizing<Vec<u8>>, WireError> {
         let is_question = self.0.get(1).is_some_and(|(key, _)| key == ASK);
         let largest = if is_question { LARGEST_QUESTION } else { LARGEST_ANSWER };
         // A byte takes four at most.
@@ -135,8 +135,14 @@ impl Message {
         Ok(framed)
     }
 
+    /// The message without its length, for a stream of another program's.
+    pub fn line(&self) -> Result<Zeroizing<Vec<u8>>, WireError> {
+        let framed = self.framed()?;
+        Ok(Zeroizing::new(framed.get(4..).unwrap_or_default().to_vec()))
+    }
+
     /// The number of bytes that follow a length, `largest` at most.
-    pub(super) fn length(header: [u8; 4], largest: usize) -> Result<usize, WireError> {
+    pub fn length(header: [u8; 4], largest: usize) -> Result<usize, WireError> {
         let length = usize::try_from(u32::from_be_bytes(header)).unwrap_or(usize::MAX);
         if length <= largest { Ok(length) } else { Err(WireError::TooLarge(length)) }
     }

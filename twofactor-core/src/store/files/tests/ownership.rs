@@ -75,11 +75,11 @@ fn a_state_without_a_uid_takes_it_from_the_next_accepted_login_and_from_nothing_
 #[test]
 fn a_state_of_an_older_version_is_read_and_damage_to_the_uid_is_damage() {
     let state = State { uid: Some(ANOTHER), ..State::default() };
-    let text = state_file::write(&state);
-    assert_eq!(state_file::read(&text).unwrap(), state);
-    assert_eq!(state_file::read(&text.replace("uid = 4444\n", "")).unwrap().uid, None);
+    let text = state_text::write(&state);
+    assert_eq!(state_text::read(&text).unwrap(), state);
+    assert_eq!(state_text::read(&text.replace("uid = 4444\n", "")).unwrap().uid, None);
     for damage in ["uid = -1\n", "uid = 4294967296\n", "uid = \"4444\"\n", "uid = 4444\nuid = 4444\n"] {
-        assert!(state_file::read(&text.replace("uid = 4444\n", damage)).is_err(), "{damage}");
+        assert!(state_text::read(&text.replace("uid = 4444\n", damage)).is_err(), "{damage}");
     }
 }
 

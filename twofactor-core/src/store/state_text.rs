@@ -20,7 +20,7 @@ use crate::text::document::{self, Problem, Section, toml_string};
 const VERSION: u32 = 1;
 
 /// The state as text.
-pub(super) fn write(state: &State) -> String {
+pub(in crate::store) fn write(state: &State) -> String {
     let mut text = String::with_capacity(1024);
     let _ = writeln!(text, "version = {VERSION}");
     text.push_str("used_recovery = [");
@@ -129,7 +129,7 @@ fn write_failures(text: &mut String, failures: Failures) {
 }
 
 /// Reads the state back.
-pub(super) fn read(text: &str) -> Result<State, Vec<Problem>> {
+pub(in crate::store) fn read(text: &str) -> Result<State, Vec<Problem>> {
     document::read(text, |root| Some(state(root)))
 }
 

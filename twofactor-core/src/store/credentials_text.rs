@@ -20,7 +20,7 @@ use crate::host::clock::UnixTime;
 use crate::text::document::{self, Problem, Section, toml_string};
 
 /// The last line of `secret.toml`: without it a file that was cut between two apps would read as a smaller one.
-pub(super) const END: &str = "# end\n";
+pub(in crate::store) const END: &str = "# end\n";
 
 /// The version without physical tokens, as older programs read it.
 const WITHOUT_TOKENS: u32 = 1;
@@ -36,7 +36,7 @@ const ROOM: usize = 32 * 1024;
 const ROOM_OF_A_KEY: usize = 1024;
 
 /// The credentials as text.
-pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
+pub(in crate::store) fn write(credentials: &Credentials) -> Zeroizing<String> {
     // Room for the largest account, so that growing never leaves a copy of a secret behind.
     let mut text = Zeroizing::new(String::with_capacity(ROOM + ROOM_OF_A_KEY * credentials.ssh_keys.len()));
     text.push_str("# A second factor, written by twofactor. Change it with the command only.\n");
@@ -90,7 +90,7 @@ fn write_codes(text: &mut Zeroizing<String>, token: &Token) {
 }
 
 /// Reads the credentials back.
-pub(super) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
+pub(in crate::store) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
     document::read(text, credentials)
 }
 

@@ -1,0 +1,128 @@
+//! PostgreSQL of the distribution, with a cluster of its own in a temporary folder and a socket there. Listens on no address.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A running cluster, which ends with this value.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: tempfile::TempDir,
+    server: Child,
+}
+
+/// The folder of PostgreSQL's programs.
+fn programs() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
+    let newest = versions.map(|entry| entry.expect("a version").path()).max().expect("a version");
+    newest.join("bin")
+}
+
+fn as_postgres(folder: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).env("HOME", folder).current_dir(folder);
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Postgres {
+    /// Starts a new cluster, with `settings` beside its own. Every statement is in its log.
+    pub fn start(settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        // Its owner, and root, can pass.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o711)).expect("its mode is set");
+        let home = path.join("home");
+        fs::create_dir(&home).expect("a folder");
+        assert!(Command::new("chown").arg("postgres:postgres").arg(&home).status().expect("chown").success());
+        let data = home.join("data");
+        let output = as_postgres(&home)
+            .arg(programs().join("initdb"))
+            .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--no-locale", "-D"])
+            .arg(&data)
+            .output()
+            .expect("initdb runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let log = fs::File::create(path.join("log")).expect("a log");
+        let mut command = as_postgres(&home);
+        command.arg(programs().join("postgres")).arg("-D").arg(&data).arg("-k").arg(&home);
+        command.args(["-c", "listen_addresses=", "-c", "log_statement=all", "-c", "log_min_duration_statement=0"]);
+        for setting in settings {
+            command.args(["-c", setting]);
+        }
+        let server = command.stdout(Stdio::null()).stderr(log).spawn().expect("postgres starts");
+        let postgres = Self { folder, server };
+        postgres.until_it_answers();
+        postgres
+    }
+
+    fn until_it_answers(&self) {
+        let until = Instant::now() + Duration::from_mins(1);
+        while !self.try_sql("select 1").status.success() {
+            assert!(Instant::now() < until, "PostgreSQL does not answer: {}", self.log());
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The string by which a server connects.
+    pub fn connection(&self) -> String {
+        format!("host={} user=postgres dbname=postgres", self.home().display())
+    }
+
+    /// The folder of the cluster and its socket.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// All that PostgreSQL has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// What psql says to a statement.
+    pub fn sql(&self, statement: &str) -> String {
+        let output = self.try_sql(statement);
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    fn try_sql(&self, statement: &str) -> std::process::Output {
+        let mut command = as_postgres(&self.home());
+        command.arg(programs().join("psql")).args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", "-h"]);
+        command.arg(self.home()).args(["-c", statement, "postgres"]).output().expect("psql runs")
+    }
+
+    /// A dump of everything.
+    pub fn dump(&self) -> Vec<u8> {
+        let mut command = as_postgres(&self.home());
+        command.arg(programs().join("pg_dump")).arg("-h").arg(self.home()).arg("postgres");
+        let output = command.output().expect("pg_dump runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Sends a signal to the server and to all processes that it has started.
+    pub fn signal_all(&self, signal: Signal) {
+        let server = i32::try_from(self.server.id()).expect("a process id");
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+        for process in children.chain([server]) {
+            let _ = kill(Pid::from_raw(process), signal);
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.signal_all(Signal::SIGCONT);
+        // At once: the folder goes with it.
+        let _ = kill(Pid::from_raw(i32::try_from(self.server.id()).unwrap_or(i32::MAX)), Signal::SIGQUIT);
+        let _ = self.server.wait();
+    }
+}

@@ -1,0 +1,449 @@
+//! The central store of a fleet, on the PostgreSQL of the distribution: several servers, several hosts, one account.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod network;
+mod relay;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::signal::Signal;
+use relay::Asking;
+use tokio::runtime::Runtime;
+use twofactor_core::account::enrollment::{self, Proposal};
+use twofactor_core::account::factors::Factors;
+use twofactor_core::account::throttle::Source;
+use twofactor_core::codes::answer::Answer;
+use twofactor_core::codes::otp::Parameters;
+use twofactor_core::codes::recovery::RecoveryCode;
+use twofactor_core::codes::secret::Secret;
+use twofactor_core::codes::token::Label;
+use twofactor_core::config::{Config, InvitationRule};
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::host::user::{Person, Uid, UserName};
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::broker::Broker;
+use twofactor_core::store::wire::Message;
+use twofactor_core::store::{
+    Attempt, EnrollmentStore as _, Factor, Pending, PendingFactor, Presence, Redemption, SecretOrigin, Store as _,
+    StoreError,
+};
+use twofactor_server::{Host, Server, init_keys, read_keys};
+use twofactor_tests::oathtool::{Authenticator, Kind};
+use twofactor_tests::postgres::Postgres;
+use twofactor_tests::requirements;
+use zeroize::Zeroizing;
+
+/// A store with servers on it.
+struct Fleet {
+    postgres: Postgres,
+    keys: tempfile::TempDir,
+    runtime: Arc<Runtime>,
+    servers: Vec<Arc<Server>>,
+}
+
+impl Fleet {
+    /// `None` where PostgreSQL is not there, and may not be.
+    fn with_servers(count: usize) -> Option<Self> {
+        (requirements::programs_met(&["setpriv"]) && requirements::package_met("postgresql", "/usr/lib/postgresql"))
+            .then(|| Self::on(Postgres::start(&[]), count))
+    }
+
+    fn on(postgres: Postgres, count: usize) -> Self {
+        let keys = tempfile::tempdir().unwrap();
+        fs::set_permissions(keys.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        init_keys(&keys.path().join("seed.key")).unwrap();
+        let runtime = Arc::new(Runtime::new().unwrap());
+        let mut fleet = Self { postgres, keys, runtime, servers: Vec::new() };
+        // At once: one of them makes the tables.
+        fleet.servers = thread::scope(|scope| {
+            let opening: Vec<_> = (0..count).map(|_| scope.spawn(|| fleet.another_server())).collect();
+            opening.into_iter().map(|server| server.join().unwrap()).collect()
+        });
+        fleet
+    }
+
+    fn key_file(&self) -> std::path::PathBuf {
+        self.keys.path().join("seed.key")
+    }
+
+    fn another_server(&self) -> Arc<Server> {
+        let mut config = Config::default();
+        config.enrollment.invitation = InvitationRule::None;
+        let keys = read_keys(&self.key_file(), owner()).unwrap();
+        let postgresql = self.postgres.connection().parse().unwrap();
+        Arc::new(self.runtime.block_on(Server::open(postgresql, keys, &config)).unwrap())
+    }
+
+    fn host(&self, name: &str) -> Asking {
+        Asking::new(name, true, &self.servers, &self.runtime)
+    }
+
+    fn answer(&self, host: &str, question: &[u8]) -> Message {
+        let host = Host { name: host.to_owned(), may_enroll: false };
+        self.runtime.block_on(self.servers[0].answer(&host, question)).unwrap()
+    }
+}
+
+fn owner() -> Owner {
+    Owner(nix::unistd::geteuid().as_raw())
+}
+
+/// A user with an app, enrolled at a host.
+struct Enrolled {
+    person: Person,
+    app: Authenticator,
+    recovery: Vec<RecoveryCode>,
+}
+
+impl Enrolled {
+    fn at(host: &Asking, name: &str) -> Self {
+        let secret = Secret::generate(20).unwrap();
+        let base32 = secret.expose_base32().to_string();
+        let app = Authenticator { secret: base32, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
+        let proposal =
+            Proposal::with_secret(secret, Label::app(), Parameters::default(), "example.org", name, now()).unwrap();
+        let recovery = enrollment::recovery_codes(3).unwrap();
+        let kept = recovery.iter().map(|code| RecoveryCode::new(Zeroizing::new(code.expose().to_owned())).unwrap());
+        let kept = kept.collect();
+        // Vouched for, so that no code is used up by it.
+        let factor = PendingFactor::App { app: proposal.vouch(), recovery, secret: SecretOrigin::New };
+        let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
+        host.store().store_pending(Pending { user: person.clone(), factor, invitation: None }).unwrap();
+        Self { person, app, recovery: kept }
+    }
+
+    /// The code `steps` from the present one.
+    fn code(&self, steps: i64) -> String {
+        let at = now().seconds().checked_add_signed(steps * 30).unwrap();
+        self.app.codes_from(at, 1).remove(0)
+    }
+
+    /// Digits that no step in reach shows.
+    fn wrong(&self) -> String {
+        self.app.wrong_codes().next().unwrap()
+    }
+}
+
+fn now() -> UnixTime {
+    SystemTime::now().try_into().unwrap()
+}
+
+fn redeem(store: &Broker, person: &Person, typed: &str) -> Result<Redemption, StoreError> {
+    let (readings, source) = ([Answer::parse(typed.as_bytes())], Source::from_rhost(Some("192.0.2.7")));
+    let attempt =
+        Attempt { readings: &readings, previous: None, source: &source, factors: Factors::ALL, remember: None };
+    store.redeem(person, &attempt)
+}
+
+#[track_caller]
+fn refusal(redeemed: Result<Redemption, StoreError>) -> Reason {
+    match redeemed.unwrap() {
+        Redemption::Refused { reason, .. } => reason,
+        Redemption::NearMiss { .. } => Reason::WrongCode,
+        Redemption::Redeemed(_) => panic!("the code was accepted"),
+    }
+}
+
+fn is_accepted(redeemed: Result<Redemption, StoreError>) -> bool {
+    matches!(redeemed.unwrap(), Redemption::Redeemed(_))
+}
+
+#[test]
+fn an_account_of_one_host_opens_sessions_on_all_and_each_code_one() {
+    let Some(fleet) = Fleet::with_servers(2) else { return };
+    let (web1, web2) = (fleet.host("web1"), fleet.host("web2"));
+    let nobody = UserName::new("alice").unwrap();
+    assert!(matches!(web1.store().presence(&nobody).unwrap(), Presence::Absent(_)));
+    let alice = Enrolled::at(&web1, "alice");
+    assert!(matches!(web2.store().presence(&alice.person.name).unwrap(), Presence::Enrolled));
+    let code = alice.code(0);
+    assert!(is_accepted(redeem(&web2.store(), &alice.person, &code)));
+    for host in [&web1, &web2] {
+        assert_eq!(refusal(redeem(&host.store(), &alice.person, &code)), Reason::Replayed);
+        assert_eq!(refusal(redeem(&host.store(), &alice.person, &alice.wrong())), Reason::WrongCode);
+    }
+    let recovery = alice.recovery[0].expose().to_owned();
+    let Redemption::Redeemed(redeemed) = redeem(&web1.store(), &alice.person, &recovery).unwrap() else {
+        panic!("a recovery code was refused")
+    };
+    assert_eq!(redeemed.factor(), &Factor::Recovery { left: 2 });
+    assert_eq!(refusal(redeem(&web2.store(), &alice.person, &recovery)), Reason::Replayed);
+    let bob = Person { name: UserName::new("bob").unwrap(), uid: Uid(1002) };
+    assert_eq!(refusal(redeem(&web1.store(), &bob, &code)), Reason::NotEnrolled);
+    let audit =
+        fleet.postgres.sql("select host, event, detail from twofactor.audit where name = 'alice' order by number");
+    assert!(audit.starts_with("web1|store-app|done\nweb2|redeem|redeemed app\n"), "{audit}");
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit where name = 'bob'"), "1");
+}
+
+#[test]
+fn of_simultaneous_logins_through_three_servers_on_three_hosts_exactly_one_wins() {
+    const ROUNDS: i64 = 12;
+    let Some(fleet) = Fleet::with_servers(3) else { return };
+    let hosts = ["web1", "web2", "web3"].map(|name| fleet.host(name));
+    for round in 0..ROUNDS {
+        let user = Enrolled::at(&hosts[0], &format!("user{round}"));
+        let code = user.code(0);
+        let winners: usize = thread::scope(|scope| {
+            let logins: Vec<_> = (0..24)
+                .map(|login| {
+                    let (store, code, user) = (hosts[login % 3].store(), &code, &user);
+                    scope.spawn(move || usize::from(is_accepted(redeem(&store, &user.person, code))))
+                })
+                .collect();
+            logins.into_iter().map(|login| login.join().unwrap()).sum()
+        });
+        assert_eq!(winners, 1, "round {round}");
+    }
+}
+
+/// The questions of one attempt, under a number.
+fn question(user: &Enrolled, code: &str, number: u128) -> Zeroizing<Vec<u8>> {
+    let line = format!(
+        " version=1 ask=redeem user={} uid=1001 reading={code} source=192.0.2.7 factors=app,token,recovery",
+        user.person.name
+    );
+    Message::read(line.as_bytes()).unwrap().numbered(number).line().unwrap()
+}
+
+#[test]
+fn a_lost_answer_is_given_again_for_the_same_attempt_and_for_no_other() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let alice = Enrolled::at(&fleet.host("web1"), "alice");
+    let code = alice.code(0);
+    let said = |message: Message| message.in_short();
+    let first = said(fleet.answer("web1", &question(&alice, &code, 7)));
+    assert!(first.starts_with("redeemed"), "{first}");
+    assert_eq!(said(fleet.answer("web1", &question(&alice, &code, 7))), first);
+    let another = fleet.another_server();
+    let host = Host { name: "web1".to_owned(), may_enroll: false };
+    let elsewhere = fleet.runtime.block_on(another.answer(&host, &question(&alice, &code, 7))).unwrap();
+    assert_eq!(said(elsewhere), first, "by another server, too");
+    for (host, code, number) in [("web1", &code, 8), ("web2", &code, 7), ("web1", &alice.wrong(), 7)] {
+        let refused = said(fleet.answer(host, &question(&alice, code, number)));
+        assert!(refused.starts_with("refused"), "{refused}");
+    }
+    // Its time is over.
+    fleet.postgres.sql("update twofactor.audit set at = at - interval '31 seconds'");
+    let late = said(fleet.answer("web1", &question(&alice, &code, 7)));
+    assert!(!late.starts_with("redeemed"), "{late}");
+}
+
+#[test]
+fn a_host_that_may_not_enroll_changes_nothing() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let (web1, web2) = (fleet.host("web1"), Asking::new("web2", false, &fleet.servers, &fleet.runtime));
+    let alice = Enrolled::at(&web1, "alice");
+    let app =
+        Proposal::with_secret(Secret::generate(20).unwrap(), Label::app(), Parameters::default(), "x", "bob", now());
+    let factor = PendingFactor::App { app: app.unwrap().vouch(), recovery: Vec::new(), secret: SecretOrigin::New };
+    let bob = Person { name: UserName::new("bob").unwrap(), uid: Uid(1002) };
+    let refused = web2.store().store_pending(Pending { user: bob.clone(), factor, invitation: None }).unwrap_err();
+    assert!(refused.to_string().contains("this host may enroll no user"), "{refused}");
+    assert!(matches!(web1.store().presence(&bob.name).unwrap(), Presence::Absent(_)));
+    assert!(is_accepted(redeem(&web2.store(), &alice.person, &alice.code(0))), "it may ask about logins");
+    let own = web1.store().own_account(&alice.person).unwrap_err();
+    assert!(own.to_string().contains("no host may ask this"), "{own}");
+}
+
+#[test]
+fn wrong_codes_at_one_host_do_not_delay_the_user_where_she_logged_in_last() {
+    let Some(fleet) = Fleet::with_servers(2) else { return };
+    let (home, hostile) = (fleet.host("home"), fleet.host("hostile"));
+    let alice = Enrolled::at(&home, "alice");
+    assert!(is_accepted(redeem(&home.store(), &alice.person, &alice.code(0))));
+    // The hostile host claims her address, too.
+    let mut guesses = alice.app.wrong_codes().take(12);
+    let throttled = guesses.any(|typed| refusal(redeem(&hostile.store(), &alice.person, &typed)) == Reason::Throttled);
+    assert!(throttled, "guesses are slowed");
+    assert!(is_accepted(redeem(&home.store(), &alice.person, &alice.code(1))));
+}
+
+#[test]
+fn no_secret_stands_in_the_cluster_in_its_log_or_in_a_dump() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let web1 = fleet.host("web1");
+    let alice = Enrolled::at(&web1, "alice");
+    let (code, wrong) = (alice.code(0), alice.wrong());
+    assert!(is_accepted(redeem(&web1.store(), &alice.person, &code)));
+    assert_eq!(refusal(redeem(&web1.store(), &alice.person, &wrong)), Reason::WrongCode);
+    fleet.postgres.sql("checkpoint");
+    let seed = data_encoding::BASE32_NOPAD.decode(alice.app.secret.as_bytes()).unwrap();
+    let secrets: Vec<(&str, Vec<u8>)> = vec![
+        ("seed", seed.clone()),
+        ("seed in base32", alice.app.secret.clone().into_bytes()),
+        ("seed in hexadecimal", data_encoding::HEXLOWER.encode(&seed).into_bytes()),
+        ("code", code.into_bytes()),
+        ("wrong code", wrong.into_bytes()),
+        ("recovery code", alice.recovery[0].expose().as_bytes().to_vec()),
+        ("digest of a recovery code", b"recovery = [".to_vec()),
+    ];
+    let log = fleet.postgres.log();
+    assert!(log.contains("twofactor.audit"), "the log has the statements");
+    let mut places = vec![("log".to_owned(), log.into_bytes()), ("dump".to_owned(), fleet.postgres.dump())];
+    let mut folders = vec![fleet.postgres.home()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            match entry.file_type().unwrap() {
+                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_file() => {
+                    places.push((entry.path().display().to_string(), fs::read(entry.path()).unwrap_or_default()));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(places.len() > 100, "the cluster was read: {}", places.len());
+    let alice_stands = places.iter().filter(|(_, content)| contains(content, b"alice")).count();
+    assert!(alice_stands >= 3, "what is no secret is found: {alice_stands}");
+    for (place, content) in &places {
+        for (what, secret) in &secrets {
+            // Six digits stand anywhere by chance, in files of the system that no account is in.
+            let is_short = secret.len() < 8;
+            let is_ours = contains(content, b"alice");
+            assert!(!contains(content, secret) || (is_short && !is_ours), "{what} stands in {place}");
+        }
+    }
+}
+
+fn contains(content: &[u8], part: &[u8]) -> bool {
+    content.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn records_that_were_moved_forged_or_taken_away_open_nothing() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let web1 = fleet.host("web1");
+    let (alice, mallory) = (Enrolled::at(&web1, "alice"), Enrolled::at(&web1, "mallory"));
+    let sql = |statement: &str| fleet.postgres.sql(statement);
+    sql("create table kept_c as table twofactor.credentials; create table kept_s as table twofactor.state");
+    for (damage, reason) in [
+        (
+            "update twofactor.credentials a set sealed = m.sealed from twofactor.credentials m
+          where a.name = 'alice' and m.name = 'mallory'",
+            Reason::StoreCorrupt,
+        ),
+        (
+            "update twofactor.state a set sealed = m.sealed from twofactor.state m
+          where a.name = 'alice' and m.name = 'mallory'",
+            Reason::StoreCorrupt,
+        ),
+        (
+            "update twofactor.credentials a set sealed = s.sealed from twofactor.state s
+          where a.name = 'alice' and s.name = 'alice'",
+            Reason::StoreCorrupt,
+        ),
+        ("update twofactor.state set sealed = '' where name = 'alice'", Reason::StoreCorrupt),
+        (
+            "update twofactor.state set sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1) where name = 'alice'",
+            Reason::StoreCorrupt,
+        ),
+        ("update twofactor.credentials set key = 7 where name = 'alice'", Reason::StoreUnavailable),
+        ("delete from twofactor.state where name = 'alice'", Reason::StoreCorrupt),
+        ("delete from twofactor.credentials where name = 'alice'", Reason::StoreCorrupt),
+    ] {
+        sql(damage);
+        for typed in [alice.code(0), mallory.code(0)] {
+            let error = redeem(&web1.store(), &alice.person, &typed).expect_err(damage);
+            assert_eq!(error.reason(), reason, "{damage}: {error}");
+        }
+        assert!(web1.store().presence(&alice.person.name).is_err(), "{damage}: she is not absent");
+        sql("truncate twofactor.credentials, twofactor.state; insert into twofactor.credentials table kept_c;
+             insert into twofactor.state table kept_s");
+    }
+    assert!(is_accepted(redeem(&web1.store(), &alice.person, &alice.code(0))));
+    // An administrator who writes can roll the use of codes back, and no more: SECURITY says so.
+    sql("update twofactor.state s set sealed = k.sealed, key = k.key from kept_s k where s.name = k.name");
+    assert!(is_accepted(redeem(&web1.store(), &alice.person, &alice.code(0))));
+}
+
+#[test]
+fn a_forged_answer_is_not_given_again() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let web1 = fleet.host("web1");
+    let alice = Enrolled::at(&web1, "alice");
+    let wrong = alice.wrong();
+    let said = |message: Message| message.in_short();
+    assert!(said(fleet.answer("web1", &question(&alice, &alice.code(0), 1))).starts_with("redeemed"));
+    assert!(said(fleet.answer("web1", &question(&alice, &wrong, 2))).starts_with("refused"));
+    fleet.postgres.sql(
+        "update twofactor.audit a set answer = r.answer from twofactor.audit r
+         where a.detail like 'refused%' and r.detail like 'redeemed%'",
+    );
+    let forged = said(fleet.answer("web1", &question(&alice, &wrong, 2)));
+    assert!(forged.starts_with("failed"), "{forged}");
+}
+
+#[test]
+fn a_database_that_is_stopped_killed_or_gone_denies_in_time_and_is_used_again() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let web1 = fleet.host("web1");
+    let alice = Enrolled::at(&web1, "alice");
+    fleet.postgres.signal_all(Signal::SIGSTOP);
+    let began = Instant::now();
+    let error = redeem(&web1.store(), &alice.person, &alice.code(0)).unwrap_err();
+    assert_eq!(error.reason(), Reason::StoreUnavailable, "{error}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    fleet.postgres.signal_all(Signal::SIGCONT);
+    let until = Instant::now() + Duration::from_secs(30);
+    // The attempt that was given up may have burned the code.
+    while redeem(&web1.store(), &alice.person, &alice.wrong()).is_err() {
+        assert!(Instant::now() < until, "it is not used again");
+    }
+    for _ in 0..3 {
+        fleet.postgres.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null",
+        );
+        let asked = redeem(&web1.store(), &alice.person, &alice.wrong());
+        assert!(asked.is_ok() || redeem(&web1.store(), &alice.person, &alice.wrong()).is_ok());
+    }
+}
+
+#[test]
+fn a_schema_that_is_too_new_is_left_alone_and_a_second_store_opens_nothing_of_the_first() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let web1 = fleet.host("web1");
+    let alice = Enrolled::at(&web1, "alice");
+    let open = |fleet: &Fleet| {
+        let keys = read_keys(&fleet.key_file(), owner()).unwrap();
+        let postgresql = fleet.postgres.connection().parse().unwrap();
+        fleet.runtime.block_on(Server::open(postgresql, keys, &Config::default()))
+    };
+    // A later version adds: this one goes on.
+    fleet.postgres.sql("update twofactor.store set version = 2");
+    assert!(open(&fleet).is_ok());
+    assert_eq!(fleet.postgres.sql("select version from twofactor.store"), "2");
+    fleet.postgres.sql("update twofactor.store set oldest_server = 2");
+    let error = open(&fleet).map(drop).unwrap_err().to_string();
+    assert!(error.contains("too new"), "{error}");
+    fleet.postgres.sql("update twofactor.store set oldest_server = 1, id = 'another'");
+    let another = Asking::new("web1", true, &[fleet.another_server()], &fleet.runtime);
+    let error = redeem(&another.store(), &alice.person, &alice.code(0)).unwrap_err();
+    assert_eq!(error.reason(), Reason::StoreCorrupt, "{error}");
+}
+
+#[test]
+fn what_is_no_question_of_ours_is_not_answered() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let host = Host { name: "web1".to_owned(), may_enroll: true };
+    for line in [
+        "",
+        " version=1",
+        " version=2 ask=hello",
+        " version=1 ask=hello more=1",
+        " version=1 ask=hello attempt=1",
+        " version=1 ask=redeem user=alice",
+    ] {
+        let answer = fleet.runtime.block_on(fleet.servers[0].answer(&host, line.as_bytes()));
+        assert!(answer.is_err(), "{line}");
+    }
+    assert_eq!(fleet.answer("web1", b" version=1 ask=hello").in_short(), "done");
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit"), "0");
+}

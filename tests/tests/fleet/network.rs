@@ -1,0 +1,236 @@
+//! The server behind its port: which hosts it listens to, and what it does with what is no question of ours.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio::net::TcpListener;
+use twofactor_core::store::wire::{LARGEST_ANSWER, Message};
+use twofactor_server::{Host, Hosts, TlsFiles, serve, tls};
+
+use super::{Enrolled, Fleet, question};
+
+/// An authority with the server's certificate, and a list of hosts.
+struct Site {
+    folder: tempfile::TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
+    hosts: Arc<Listed>,
+}
+
+/// Hosts that may ask.
+#[derive(Default)]
+struct Listed(Mutex<Vec<String>>);
+
+impl Hosts for Listed {
+    fn find(&self, name: &str) -> Option<Host> {
+        let is_listed = self.0.lock().unwrap().iter().any(|listed| listed == name);
+        is_listed.then(|| Host { name: name.to_owned(), may_enroll: false })
+    }
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate for `names`, good until `days` from now, and its key.
+fn certified(
+    authority: &CertifiedIssuer<'_, KeyPair>,
+    names: &[&str],
+    days: i64,
+    usage: ExtendedKeyUsagePurpose,
+) -> (rcgen::Certificate, KeyPair) {
+    let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let now = i64::try_from(super::now().seconds()).unwrap();
+    let day =
+        |days: i64| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(now + days * 86400).unwrap());
+    (params.not_before, params.not_after) = (day(-10), day(days));
+    params.extended_key_usages = vec![usage];
+    let key = KeyPair::generate().unwrap();
+    (params.signed_by(&key, authority).unwrap(), key)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
+}
+
+impl Site {
+    fn new(hosts: &[&str]) -> Self {
+        let (folder, authority) = (tempfile::tempdir().unwrap(), authority("site"));
+        let (certificate, key) = certified(&authority, &["otp1.example.org"], 1, ExtendedKeyUsagePurpose::ServerAuth);
+        std::fs::write(folder.path().join("server.pem"), pem("CERTIFICATE", certificate.der())).unwrap();
+        std::fs::write(folder.path().join("server.key"), pem("PRIVATE KEY", &key.serialize_der())).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), pem("CERTIFICATE", authority.der())).unwrap();
+        let listed = hosts.iter().map(ToString::to_string).collect();
+        Self { folder, authority, hosts: Arc::new(Listed(Mutex::new(listed))) }
+    }
+
+    fn place(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Opens the port of a server.
+    fn open(&self, fleet: &Fleet) -> SocketAddr {
+        let (certificate, key, client_ca) = (self.place("server.pem"), self.place("server.key"), self.place("ca.pem"));
+        let acceptor = tls(&TlsFiles { certificate, key, client_ca }).unwrap();
+        let listener = fleet.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        fleet.runtime.spawn(serve(
+            listener,
+            acceptor,
+            Arc::clone(&fleet.servers[0]),
+            Arc::<Listed>::clone(&self.hosts),
+        ));
+        address
+    }
+
+    /// The certificate of a host.
+    fn host(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        certified(&self.authority, &[name], 1, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    /// A host's connection; an error where the server does not take it.
+    fn connect(
+        &self,
+        address: SocketAddr,
+        certificate: Option<(rcgen::Certificate, KeyPair)>,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match certificate {
+            Some((certificate, key)) => {
+                let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+                config.with_client_auth_cert(vec![CertificateDer::from(certificate)], key).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
+        let name = ServerName::try_from("otp1.example.org").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        StreamOwned::new(connection, stream)
+    }
+}
+
+type Connection = StreamOwned<ClientConnection, TcpStream>;
+
+/// Asks one question. An error where the connection ends.
+fn ask(connection: &mut Connection, line: &[u8]) -> std::io::Result<Message> {
+    connection.write_all(&u32::try_from(line.len()).unwrap().to_be_bytes())?;
+    connection.write_all(line)?;
+    connection.flush()?;
+    let mut header = [0; 4];
+    connection.read_exact(&mut header)?;
+    let mut answer = vec![0; Message::length(header, LARGEST_ANSWER).unwrap()];
+    connection.read_exact(&mut answer)?;
+    Ok(Message::read(&answer).unwrap())
+}
+
+const HELLO: &[u8] = b" version=1 ask=hello";
+
+#[test]
+fn a_listed_host_is_answered_and_its_certificate_says_who_it_is() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let site = Site::new(&["web1.example.org"]);
+    let address = site.open(&fleet);
+    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let mut web1 = site.connect(address, Some(site.host("web1.example.org")));
+    assert_eq!(ask(&mut web1, HELLO).unwrap().in_short(), "done");
+    let code = alice.code(0);
+    assert_eq!(ask(&mut web1, &question(&alice, &code, 1)).unwrap().in_short(), "redeemed app");
+    assert_eq!(fleet.postgres.sql("select host from twofactor.audit where event = 'redeem'"), "web1.example.org");
+    // Taken off the list, it is asked no more on the connection that it has.
+    site.hosts.0.lock().unwrap().clear();
+    assert!(ask(&mut web1, &question(&alice, &alice.code(1), 2)).is_err());
+    let again = ask(&mut site.connect(address, Some(site.host("web1.example.org"))), HELLO);
+    assert!(again.is_err());
+}
+
+#[test]
+fn without_a_good_certificate_of_our_authority_no_question_is_heard() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let names = ["web1.example.org", "web2.example.org", "*.example.org"];
+    let site = Site::new(&names);
+    let address = site.open(&fleet);
+    let client = ExtendedKeyUsagePurpose::ClientAuth;
+    let foreign = authority("site");
+    let refused = [
+        ("no certificate", None),
+        ("another authority", Some(certified(&foreign, &names[..1], 1, client.clone()))),
+        ("expired", Some(certified(&site.authority, &names[..1], -1, client.clone()))),
+        ("of a server", Some(certified(&site.authority, &names[..1], 1, ExtendedKeyUsagePurpose::ServerAuth))),
+        ("two names", Some(certified(&site.authority, &names[..2], 1, client.clone()))),
+        ("any name", Some(certified(&site.authority, &names[2..], 1, client.clone()))),
+        ("no name", Some(certified(&site.authority, &[], 1, client.clone()))),
+        ("not listed", Some(site.host("web3.example.org"))),
+    ];
+    for (what, certificate) in refused {
+        assert!(ask(&mut site.connect(address, certificate), HELLO).is_err(), "{what}");
+    }
+    assert!(ask(&mut site.connect(address, Some(site.host(names[0]))), HELLO).is_ok());
+}
+
+#[test]
+fn what_is_too_large_too_slow_or_no_question_ends_the_connection_alone() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let site = Site::new(&["web1.example.org"]);
+    let address = site.open(&fleet);
+    let connect = || site.connect(address, Some(site.host("web1.example.org")));
+    let mut kept = connect();
+    ask(&mut kept, HELLO).unwrap();
+    let ten_mebibytes = 10 * 1024 * 1024_u32;
+    for (what, bytes) in [
+        ("10 MiB", [&ten_mebibytes.to_be_bytes()[..], &[b' '; 4096]].concat()),
+        ("garbage", [&8_u32.to_be_bytes()[..], b"garbage!"].concat()),
+        ("no TLS at all", Vec::new()),
+    ] {
+        let mut hostile = connect();
+        let _ = hostile.write_all(&bytes);
+        if bytes.is_empty() {
+            let mut plain = TcpStream::connect(address).unwrap();
+            plain.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+            let mut said = Vec::new();
+            let _ = plain.read_to_end(&mut said);
+            continue;
+        }
+        let mut rest = Vec::new();
+        assert!(!matches!(hostile.read_to_end(&mut rest), Ok(1..)), "{what}");
+    }
+    // Half a question is waited for, and not for long.
+    let (mut half, began) = (connect(), Instant::now());
+    ask(&mut half, HELLO).unwrap();
+    half.write_all(&[0, 0]).unwrap();
+    let mut rest = Vec::new();
+    let _ = half.read_to_end(&mut rest);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(ask(&mut kept, HELLO).unwrap().in_short(), "done");
+}
+
+#[test]
+fn strangers_and_one_host_take_no_place_of_others() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let site = Site::new(&["web1.example.org", "web2.example.org"]);
+    let address = site.open(&fleet);
+    let connect = |name: &str| site.connect(address, Some(site.host(name)));
+    let mut kept = connect("web2.example.org");
+    ask(&mut kept, HELLO).unwrap();
+    let mut of_one: Vec<Connection> = (0..70).map(|_| connect("web1.example.org")).collect();
+    let answered = of_one.iter_mut().filter_map(|connection| ask(connection, HELLO).ok()).count();
+    assert_eq!(answered, 64);
+    assert!(ask(&mut connect("web2.example.org"), HELLO).is_ok());
+    let strangers: Vec<TcpStream> = (0..700).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert_eq!(ask(&mut kept, HELLO).unwrap().in_short(), "done");
+    drop(strangers);
+}

@@ -1,0 +1,201 @@
+//! The account as it was read, and the change that a verb makes of it.
+
+use super::error::{AccountError, Part};
+use crate::account::{Credentials, State, Wallet};
+use crate::codes::secret::SecretError;
+use crate::host::clock::UnixTime;
+use crate::host::user::{Person, Uid, UserName};
+use crate::store::credentials_text::{self, END};
+use crate::store::error::StoreError;
+use crate::store::redemption::Attempt;
+use crate::store::rules::VerificationRules;
+use crate::store::verification::{Ledger, Presented, in_vain};
+use crate::store::{decoy, state_text};
+use crate::text::document::Problem;
+use std::cell::RefCell;
+use zeroize::Zeroizing;
+
+/// The records of an account, as the database has them: the texts that twofactor-state(8) describes.
+#[derive(Default)]
+pub struct Read {
+    /// The credentials; `None` when the user has none.
+    pub credentials: Option<Zeroizing<String>>,
+    /// The state; `None` when nothing is kept of the user.
+    pub state: Option<Zeroizing<String>>,
+}
+
+/// The records to write.
+pub enum Change {
+    /// None.
+    Nothing,
+    /// None of this user; but as much as for a wrong code, in another place. It must not show who is enrolled.
+    InVain,
+    /// The state alone.
+    State(Zeroizing<String>),
+    /// Both.
+    Both {
+        /// The credentials.
+        credentials: Zeroizing<String>,
+        /// The state.
+        state: Zeroizing<String>,
+    },
+}
+
+/// Keys alone: the texts hold secrets.
+impl std::fmt::Debug for Change {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::InVain => "InVain",
+            Self::State(_) => "State",
+            Self::Both { .. } => "Both",
+        })
+    }
+}
+
+/// An account of no user, for attempts whose refusal is known beforehand. A server makes one when it starts.
+#[derive(Debug)]
+pub struct Decoy {
+    credentials: Credentials,
+}
+
+impl Decoy {
+    /// A new one.
+    pub fn new(now: UnixTime) -> Result<Self, SecretError> {
+        Ok(Self { credentials: decoy::credentials(now)? })
+    }
+}
+
+/// One account in memory.
+#[derive(Debug)]
+pub struct OneAccount<'d> {
+    user: UserName,
+    kept: Option<Kept>,
+    decoy: &'d Decoy,
+    pub(super) rules: VerificationRules,
+    pub(super) now: UnixTime,
+    change: RefCell<Change>,
+}
+
+/// What is kept of a user.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) credentials: Option<Credentials>,
+    pub(super) state: State,
+}
+
+/// The uid of an account that has none: names are compared, and not uids.
+const NO_UID: Uid = Uid(u32::MAX);
+
+impl<'d> OneAccount<'d> {
+    /// The account of `user`, read at `now`.
+    pub fn of(
+        user: UserName,
+        read: &Read,
+        rules: VerificationRules,
+        decoy: &'d Decoy,
+        now: UnixTime,
+    ) -> Result<Self, StoreError> {
+        let kept = kept(&user, read)?;
+        Ok(Self { user, kept, decoy, rules, now, change: RefCell::new(Change::Nothing) })
+    }
+
+    /// The change that the verbs have made.
+    pub fn into_change(self) -> Change {
+        self.change.into_inner()
+    }
+
+    pub(super) fn kept(&self, user: &UserName) -> Result<Option<&Kept>, StoreError> {
+        if *user != self.user {
+            return Err(AccountError::AnotherUser { read: self.user.clone(), asked: user.clone() }.into());
+        }
+        Ok(self.kept.as_ref())
+    }
+
+    /// Reads and writes the state of the copy.
+    pub(super) fn ledger(&self, state: State) -> InMemory<'_> {
+        InMemory { state, change: &self.change }
+    }
+
+    pub(super) fn write(&self, state: &State, credentials: &Credentials) {
+        let state = State { has_credentials: true, ..state.clone() };
+        let (credentials, state) = (credentials_text::write(credentials), state_text::write(&state).into());
+        self.change.replace(Change::Both { credentials, state });
+    }
+
+    /// Does the work of a wrong code.
+    pub(super) fn work_in_vain(&self, attempt: &Attempt<'_>) {
+        let wallet = Wallet { credentials: Some(&self.decoy.credentials), factors: attempt.factors };
+        let person = Person { name: self.user.clone(), uid: NO_UID };
+        let (before, rules) = (State::default(), &self.rules);
+        let presented = Presented { person: &person, wallet: &wallet, attempt, rules, now: self.now };
+        in_vain(&mut self.ledger(before.clone()), presented, &before);
+        self.change.replace(Change::InVain);
+    }
+}
+
+impl Kept {
+    /// The user, under the uid that the account has already.
+    pub(super) fn owner(&self, user: &UserName) -> Person {
+        Person { name: user.clone(), uid: self.state.uid.unwrap_or(NO_UID) }
+    }
+}
+
+/// The state of the copy. Its last word is the change.
+pub(super) struct InMemory<'a> {
+    state: State,
+    change: &'a RefCell<Change>,
+}
+
+impl InMemory<'_> {
+    fn keep(&self, state: &State) {
+        self.change.replace(Change::State(state_text::write(state).into()));
+    }
+}
+
+/// Counting first and settling after it is one write here: the user who types the codes cannot end the server between the two.
+impl Ledger for InMemory<'_> {
+    type Charge = ();
+
+    fn read(&mut self) -> Result<State, StoreError> {
+        Ok(self.state.clone())
+    }
+
+    fn correct(&mut self, seen: &State) -> Result<(), StoreError> {
+        self.keep(seen);
+        Ok(())
+    }
+
+    fn charge(&mut self, charged: &State) -> Result<(), StoreError> {
+        self.keep(charged);
+        Ok(())
+    }
+
+    fn settle(&mut self, (): (), outcome: Option<&State>) -> Result<(), StoreError> {
+        if let Some(outcome) = outcome {
+            self.keep(outcome);
+        }
+        Ok(())
+    }
+}
+
+fn kept(user: &UserName, read: &Read) -> Result<Option<Kept>, StoreError> {
+    let lost = |part| AccountError::Lost { user: user.clone(), part };
+    let Some(text) = &read.state else {
+        return if read.credentials.is_some() { Err(lost(Part::State).into()) } else { Ok(None) };
+    };
+    let corrupt = |part, problems: &[Problem]| {
+        let (line, column) = problems.first().map_or((1, 1), |first| (first.line, first.column));
+        AccountError::Corrupt { user: user.clone(), part, line, column }
+    };
+    let state = state_text::read(text).map_err(|problems| corrupt(Part::State, &problems))?;
+    let credentials = match &read.credentials {
+        Some(text) if text.ends_with(END) => {
+            Some(credentials_text::read(text).map_err(|problems| corrupt(Part::Credentials, &problems))?)
+        }
+        Some(_) => return Err(corrupt(Part::Credentials, &[]).into()),
+        None if state.has_credentials => return Err(lost(Part::Credentials).into()),
+        None => None,
+    };
+    Ok(Some(Kept { credentials, state }))
+}

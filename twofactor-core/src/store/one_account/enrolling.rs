@@ -1,0 +1,83 @@
+//! Enrollment at the login prompt of a host.
+
+use super::account::{Kept, OneAccount};
+use super::error::AccountError;
+use crate::account::App;
+use crate::account::enrollment::Proposal;
+use crate::account::invitation::{Invitation, InvitationCode};
+use crate::codes::otp::Code;
+use crate::codes::token::{Serial, Token};
+use crate::host::user::Person;
+use crate::log::reason::Reason;
+use crate::store::enrollment::{
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Superseded,
+};
+use crate::store::error::StoreError;
+use crate::store::newcomer::{ConfirmedApp, is_waiting};
+use crate::store::redemption::{Absent, Attempt};
+use crate::store::verification::{InvitationCheck, verify};
+
+impl EnrollmentStore for OneAccount<'_> {
+    fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
+        Ok(match self.kept(&person.name)? {
+            Some(Kept { credentials: Some(credentials), .. }) => {
+                if is_waiting(credentials) {
+                    EnrollmentStatus::Waiting
+                } else {
+                    EnrollmentStatus::Enrolled
+                }
+            }
+            Some(Kept { credentials: None, .. }) | None => EnrollmentStatus::New(Absent(())),
+        })
+    }
+
+    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        Ok(proposal.try_code(code, self.rules.window, self.now))
+    }
+
+    /// An error: the one seed that a host is given is the one that it makes.
+    fn kept_secret(&self, _: &Person) -> Result<Token, Superseded> {
+        Err(Superseded::Store(AccountError::ShowsNoSecret.into()))
+    }
+
+    fn check_invitation(
+        &self,
+        person: &Person,
+        typed: &InvitationCode,
+        attempt: &Attempt<'_>,
+    ) -> Result<Result<Invitation, Reason>, StoreError> {
+        // Guesses are counted before any enrollment.
+        let nothing = Kept::default();
+        let kept = self.kept(&person.name)?.unwrap_or(&nothing);
+        let owner = kept.owner(&person.name);
+        let check = InvitationCheck { person: &owner, typed, attempt, rules: &self.rules, now: self.now };
+        verify(&mut self.ledger(kept.state.clone()), self.now, check)
+    }
+
+    fn check_registration(
+        &self,
+        _: &Person,
+        _: &Serial,
+        _: [&Code; 2],
+        _: &Attempt<'_>,
+    ) -> Result<Result<Registration, NotRegistered>, StoreError> {
+        Err(AccountError::RegistersNoTokens.into())
+    }
+
+    fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
+        let Pending { user, factor: PendingFactor::App { app, recovery, secret }, invitation } = pending else {
+            return Err(Superseded::Store(AccountError::RegistersNoTokens.into()));
+        };
+        let nothing = Kept::default();
+        let kept = self.kept(&user.name)?.unwrap_or(&nothing);
+        if kept.credentials.is_some() {
+            return Err(Superseded::Enrolled);
+        }
+        let mut state = kept.state.clone().seen_at(self.now);
+        let owner = kept.owner(&user.name);
+        let confirmed = ConfirmedApp { app, recovery, secret, invitation };
+        let credentials = confirmed.added_to(None, &mut state, &owner, self.rules.window, self.now)?;
+        self.write(&state, &credentials);
+        Ok(())
+    }
+}

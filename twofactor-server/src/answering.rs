@@ -1,0 +1,172 @@
+//! The answer to a question of a host: read, judge, write, and only then say it.
+//!
+//! Invariants: the core judges. An answer is told once it is durable. An account that was changed meanwhile is read and judged
+//! again, so of any number of simultaneous logins with one code, through any number of servers, exactly one wins. A question that
+//! is asked again is answered from the record.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::SystemTime;
+
+use tokio::sync::Mutex;
+use tokio_postgres::Config as Postgresql;
+use twofactor_core::config::{Config, InvitationRule};
+use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::one_account::{Change, Decoy, OneAccount};
+use twofactor_core::store::wire::{About, Call, Message, WireError};
+use twofactor_core::store::{StoreError, VerificationRules};
+use zeroize::Zeroizing;
+
+use crate::database::{Account, Database, Found, Note, Written};
+use crate::error::ServerError;
+use crate::key_file::Key;
+
+/// How often a conflict is judged again. Each time another attempt has been written, so in a race of this many every one ends.
+const ROUNDS: usize = 64;
+
+/// The queues of one server. A user's attempts wait in one of them for each other, and not in the database.
+const QUEUES: usize = 1024;
+
+/// Clocks of server and database that differ by more seconds than this judge nothing.
+const MOST_APART: u64 = 60;
+
+/// A host, by the name in its certificate, and what it may ask.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// It may enroll users at its login prompt, and not only ask about logins.
+    pub may_enroll: bool,
+}
+
+/// Judges for all hosts.
+pub struct Server {
+    database: Database,
+    rules: VerificationRules,
+    invitation: InvitationRule,
+    decoy: Decoy,
+    queues: Vec<Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl Server {
+    /// A server on the store behind a connection string, with the keys of a file of this owner. Rules of logins and of enrollment
+    /// are those of `config`.
+    pub async fn open(postgresql: Postgresql, keys: Vec<Key>, config: &Config) -> Result<Self, ServerError> {
+        let database = Database::open(postgresql, keys).await?;
+        let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
+        let queues = (0..QUEUES).map(|_| Mutex::new(())).collect();
+        let (rules, invitation) = (VerificationRules::of(config), config.enrollment.invitation);
+        Ok(Self { database, rules, invitation, decoy, queues, hasher: RandomState::new() })
+    }
+
+    /// Answers a question of `host`. An error is a question that is not understood.
+    pub async fn answer(&self, host: &Host, question: &[u8]) -> Result<Message, WireError> {
+        let message = Message::read(question)?;
+        let call = Call::read(&message)?;
+        message.is_numbered()?;
+        if let Err(refused) = self.may(host, &call) {
+            return Ok(refused);
+        }
+        let user = match call.about() {
+            About::Name(user) => user.clone(),
+            About::Person(person) => person.name.clone(),
+            About::Nobody if matches!(call, Call::Hello) => return Ok(Message::done()),
+            // A user who does not exist, or a question about none. Nothing is kept under this name.
+            About::Nobody => UserName::new("?").map_err(|_| WireError::Value("user"))?,
+        };
+        let answered = self.judge(&host.name, question, &message, &user).await;
+        Ok(answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error))))
+    }
+
+    /// The refusal of what this host may not ask.
+    fn may(&self, host: &Host, call: &Call) -> Result<(), Message> {
+        let refused = |problem, hint| Err(Message::refusing(Reason::NotRoot, problem, hint));
+        match call {
+            Call::Presence(_)
+            | Call::CodeLengths(_)
+            | Call::Remembers(..)
+            | Call::RecoveryLeft(_)
+            | Call::Redeem(..)
+            | Call::Strip(..)
+            | Call::Pretend(_)
+            | Call::EnrollmentStatus(_)
+            | Call::Hello => Ok(()),
+            Call::StoreApp(_, app) if self.invitation == InvitationRule::Required && !app.is_invited() => {
+                refused("a second factor is set up with an invitation only", "see [enrollment] in twofactor.toml(5)")
+            }
+            Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) if host.may_enroll => Ok(()),
+            Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) => {
+                refused("this host may enroll no user", "see may in [[host]] of twofactor.toml(5)")
+            }
+            Call::CheckRegistration(..)
+            | Call::Register(..)
+            | Call::OwnAccount(_)
+            | Call::OwnSshKeys(_)
+            | Call::ChangeOwn(..)
+            | Call::Help(_) => refused("no host may ask this of the central store", "do it on the central machine"),
+        }
+    }
+
+    async fn judge(
+        &self,
+        host: &str,
+        question: &[u8],
+        message: &Message,
+        user: &UserName,
+    ) -> Result<Message, ServerError> {
+        let digest = self.database.digest_of(host, &numbered(message, question)?)?;
+        let _turn = self.queue_of(user).lock().await;
+        for _ in 0..ROUNDS {
+            let account = match self.database.read(user, &digest).await? {
+                Found::Answered(answer) => {
+                    return Message::read(&answer).map_err(|_| ServerError::BrokenSeal(user.to_string()));
+                }
+                Found::Account(account) => account,
+            };
+            let now = present(&account)?;
+            // Read anew: a question is used up by its answer.
+            let Ok(call) = Call::read(message) else { return Err(ServerError::BrokenSeal(user.to_string())) };
+            let event = call.word();
+            let one = OneAccount::of(user.clone(), &account.read, self.rules, &self.decoy, now)?;
+            let answer = call.at_host(host).answered_by(&one);
+            let change = one.into_change();
+            if matches!(change, Change::Nothing) {
+                return Ok(answer);
+            }
+            let detail = answer.in_short();
+            let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
+            let note = Note { host, user, event, detail: &detail, question: &digest, answer: &line };
+            if self.database.write(&account, &change, &note).await? == Written::Done {
+                return Ok(answer);
+            }
+        }
+        Err(ServerError::Contended(ROUNDS))
+    }
+
+    fn queue_of(&self, user: &UserName) -> &Mutex<()> {
+        let place = usize::try_from(self.hasher.hash_one(user.as_str())).unwrap_or_default() % QUEUES;
+        // There is always a first.
+        self.queues.get(place).unwrap_or(&self.queues[0])
+    }
+}
+
+/// A question that is told from every other. One without a number gets one here: two logins may type the same.
+fn numbered(message: &Message, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, ServerError> {
+    let mut numbered = Zeroizing::new(Vec::with_capacity(question.len() + 16));
+    numbered.extend_from_slice(question);
+    if !message.is_numbered().unwrap_or(false) {
+        let mut number = [0; 16];
+        getrandom::fill(&mut number).map_err(|_| ServerError::NoRandomness)?;
+        numbered.extend_from_slice(&number);
+    }
+    Ok(numbered)
+}
+
+/// The present by this server's clock, where the database's agrees.
+fn present(account: &Account) -> Result<UnixTime, ServerError> {
+    let (ours, theirs) = (UnixTime::try_from(SystemTime::now())?, account.time());
+    let apart = ours.seconds().abs_diff(theirs.seconds());
+    if apart > MOST_APART { Err(ServerError::ClockOff(apart)) } else { Ok(ours) }
+}

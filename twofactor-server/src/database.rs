@@ -1,0 +1,279 @@
+//! The accounts in PostgreSQL: read as a whole, written by one compare-and-set.
+//!
+//! Invariants: a write takes place only where the state is the one that was read, together with its row of the audit, in one
+//! statement; and only for as long as the time at which the answer was judged is the present. Statements are typed and
+//! unnamed, so that a pooler may stand between. Values are parameters: none reaches a log of the database.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, NoTls, Row};
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::UserName;
+use twofactor_core::store::one_account::{Change, Read};
+use zeroize::Zeroizing;
+
+use crate::error::ServerError;
+use crate::key_file::Key;
+use crate::schema;
+use crate::sealing::{Kind, Sealed, Seals};
+
+/// The longest that a question may wait for the database, reading and writing together.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The longest from reading an account to writing it. A server that was stopped between the two would judge by a time of the
+/// past, at which used-up steps were good.
+const FRESH: f64 = 5.0;
+
+/// For how long a recorded answer is given again.
+const AGAIN: f64 = 30.0;
+
+/// Most connections of one server.
+const CONNECTIONS: usize = 16;
+
+/// The accounts of one store.
+pub(crate) struct Database {
+    pool: Pool,
+    seals: Seals,
+}
+
+/// An account as it was read.
+pub(crate) struct Account {
+    /// Its records, opened.
+    pub(crate) read: Read,
+    /// The version of its state; `None` when nothing is kept of the user.
+    version: Option<i64>,
+    /// The database's time, in seconds since 1970.
+    pub(crate) now: f64,
+}
+
+/// The finding about a question.
+pub(crate) enum Found {
+    /// It was answered a moment ago, with these bytes.
+    Answered(Zeroizing<Vec<u8>>),
+    /// It is new.
+    Account(Box<Account>),
+}
+
+/// What is written with a change.
+pub(crate) struct Note<'a> {
+    /// The host that has asked, by its certificate.
+    pub(crate) host: &'a str,
+    /// The user.
+    pub(crate) user: &'a UserName,
+    /// The word for the question.
+    pub(crate) event: &'a str,
+    /// Reason or factor.
+    pub(crate) detail: &'a str,
+    /// The digest of the question.
+    pub(crate) question: &'a [u8],
+    /// The answer.
+    pub(crate) answer: &'a [u8],
+}
+
+/// The outcome of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It is durable.
+    Done,
+    /// The account was changed since it was read, or the time is over. Nothing was written.
+    Conflict,
+}
+
+/// The parameters of a statement, with their types.
+type Parameters<'p> = [(&'p (dyn ToSql + Sync), Type)];
+
+impl Database {
+    /// Opens the store behind a connection string, and brings its schema to this server's version.
+    pub(crate) async fn open(config: Config, keys: Vec<Key>) -> Result<Self, ServerError> {
+        let recycling_method = RecyclingMethod::Fast;
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .build()
+            .map_err(|error| ServerError::NoConnection(error.to_string()))?;
+        let mut client = pool.get().await?;
+        let found = within(PATIENCE * 4, schema::migrate(&mut client)).await??;
+        drop(client);
+        Ok(Self { pool, seals: Seals::new(found.store, keys) })
+    }
+
+    /// The digest of a question.
+    pub(crate) fn digest_of(&self, host: &str, question: &[u8]) -> Result<Vec<u8>, ServerError> {
+        self.seals.digest_of(host, question)
+    }
+
+    /// Reads an account, or the answer that the question has got already.
+    pub(crate) async fn read(&self, user: &UserName, question: &[u8]) -> Result<Found, ServerError> {
+        const READ: &str = "select extract(epoch from clock_timestamp())::float8,
+                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.answer
+            from (values ($1)) as asked (name)
+            left join twofactor.state s on s.name = asked.name
+            left join twofactor.credentials c on c.name = asked.name
+            left join twofactor.audit a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)";
+        let name = user.as_str();
+        let parameters: &Parameters<'_> = &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8)];
+        let rows = self.ask(READ, parameters).await?;
+        let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        if let Some(answer) = sealed(row, 6)? {
+            return Ok(Found::Answered(self.seals.open(Kind::Answer, &hex(question), &answer)?));
+        }
+        let open = |kind, at| -> Result<Option<Zeroizing<String>>, ServerError> {
+            sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose()
+        };
+        let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
+        Ok(Found::Account(Box::new(Account { read, version: row.try_get(1)?, now: row.try_get(0)? })))
+    }
+
+    /// Writes a change of an account that was read, with its row of the audit.
+    pub(crate) async fn write(
+        &self,
+        account: &Account,
+        change: &Change,
+        note: &Note<'_>,
+    ) -> Result<Written, ServerError> {
+        let name = note.user.as_str();
+        let (state, credentials) = match change {
+            Change::Nothing => return Ok(Written::Done),
+            Change::InVain => return self.write_in_vain(account, note).await,
+            Change::State(state) => (state, None),
+            Change::Both { credentials, state } => (state, Some(credentials)),
+        };
+        let state = self.seals.seal(Kind::State, name, state.as_bytes())?;
+        let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
+        let credentials =
+            credentials.map(|text| self.seals.seal(Kind::Credentials, name, text.as_bytes())).transpose()?;
+        let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
+        let parameters: &Parameters<'_> = &[
+            (&name, Type::TEXT),
+            (&account.version, Type::INT8),
+            (&state.key, Type::INT4),
+            (&state.bytes, Type::BYTEA),
+            (&account.now, Type::FLOAT8),
+            (&note.host, Type::TEXT),
+            (&note.event, Type::TEXT),
+            (&note.detail, Type::TEXT),
+            (&note.question, Type::BYTEA),
+            (&answer.key, Type::INT4),
+            (&answer.bytes, Type::BYTEA),
+            (&FRESH, Type::FLOAT8),
+            (&key, Type::INT4),
+            (&bytes, Type::BYTEA),
+        ];
+        let statement = if account.version.is_some() { UPDATE } else { INSERT };
+        self.change(statement, parameters).await
+    }
+
+    async fn write_in_vain(&self, account: &Account, note: &Note<'_>) -> Result<Written, ServerError> {
+        let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
+        let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
+        let name = note.user.as_str();
+        let parameters: &Parameters<'_> = &[
+            (&name, Type::TEXT),
+            (&place, Type::INT4),
+            (&answer.bytes, Type::BYTEA),
+            (&account.now, Type::FLOAT8),
+            (&note.host, Type::TEXT),
+            (&note.event, Type::TEXT),
+            (&note.detail, Type::TEXT),
+            (&note.question, Type::BYTEA),
+            (&answer.key, Type::INT4),
+            (&FRESH, Type::FLOAT8),
+        ];
+        self.change(IN_VAIN, parameters).await
+    }
+
+    /// Runs a statement that gives a row where it has written.
+    async fn change(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Written, ServerError> {
+        use tokio_postgres::error::SqlState;
+        match self.ask(statement, parameters).await {
+            Ok(rows) if rows.is_empty() => Ok(Written::Conflict),
+            Ok(_) => Ok(Written::Done),
+            // The same question was answered meanwhile, or two servers have begun one account; or the database wants it repeated.
+            Err(ServerError::Database(error))
+                if error.code().is_some_and(|code| {
+                    [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED]
+                        .contains(code)
+                }) =>
+            {
+                Ok(Written::Conflict)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a statement. A connection that has not answered in time is given up.
+    async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+        let client = self.pool.get().await?;
+        match timeout(PATIENCE, client.query_typed(statement, parameters)).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => {
+                drop(Object::take(client));
+                Err(ServerError::Late(PATIENCE.as_secs()))
+            }
+        }
+    }
+}
+
+impl Account {
+    /// The time by the database's clock.
+    pub(crate) fn time(&self) -> UnixTime {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
+        UnixTime::from_seconds(self.now as u64)
+    }
+}
+
+/// The change of an account of which something is kept.
+const UPDATE: &str = "with written as (
+        update twofactor.state set version = version + 1, key = $3, sealed = $4
+        where name = $1 and version = $2 and clock_timestamp() < to_timestamp($5) + make_interval(secs => $12)
+        returning name
+    ), had as (
+        insert into twofactor.credentials (name, key, sealed)
+        select name, $13, $14 from written where $14 is not null
+        on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
+    )
+    insert into twofactor.audit (host, name, event, detail, question, key, answer)
+    select $6, name, $7, $8, $9, $10, $11 from written returning number";
+
+/// The first change of an account.
+const INSERT: &str = "with written as (
+        insert into twofactor.state (name, version, key, sealed)
+        select $1, 1, $3, $4
+        where $2::int8 is null and clock_timestamp() < to_timestamp($5) + make_interval(secs => $12)
+        on conflict do nothing returning name
+    ), had as (
+        insert into twofactor.credentials (name, key, sealed)
+        select name, $13, $14 from written where $14 is not null
+        on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
+    )
+    insert into twofactor.audit (host, name, event, detail, question, key, answer)
+    select $6, name, $7, $8, $9, $10, $11 from written returning number";
+
+/// The same work for a user of whom nothing is kept.
+const IN_VAIN: &str = "with written as (
+        update twofactor.decoy set version = version + 1, sealed = $3
+        where number = $2 and clock_timestamp() < to_timestamp($4) + make_interval(secs => $10)
+        returning number
+    )
+    insert into twofactor.audit (host, name, event, detail, question, key, answer)
+    select $5, $1, $6, $7, $8, $9, $3 from written returning number";
+
+async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
+    timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))
+}
+
+fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerError> {
+    let number: Option<i32> = row.try_get(key)?;
+    let bytes: Option<Vec<u8>> = row.try_get(key + 1)?;
+    Ok(number.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}

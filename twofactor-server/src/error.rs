@@ -1,0 +1,120 @@
+//! Every way in which a server fails, with what to do.
+
+use thiserror::Error;
+use twofactor_core::host::clock::ClockError;
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::{StoreError, Unusable};
+
+/// The server cannot answer.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// PostgreSQL refuses, or its connection is gone.
+    #[error("the database cannot be used: {}", in_words(.0))]
+    Database(#[from] tokio_postgres::Error),
+    /// No connection could be had.
+    #[error("the database cannot be reached: {0}")]
+    NoConnection(String),
+    /// No answer came in time.
+    #[error("the database has not answered within {0} seconds")]
+    Late(u64),
+    /// The schema is one that this server must not use.
+    #[error("the database has schema {schema}, which is too new for this server (schema {server})")]
+    TooNew {
+        /// The schema of the database.
+        schema: i32,
+        /// The schema of the server.
+        server: i32,
+    },
+    /// The account was changed again and again between reading and writing.
+    #[error("the account was changed by others each of {0} times that it was judged")]
+    Contended(usize),
+    /// The clocks of server and database differ.
+    #[error("the clock of this server is {0} seconds off that of the database")]
+    ClockOff(u64),
+    /// A record is sealed with a key that this server does not have.
+    #[error("a record is sealed with key {0}, which this server does not have")]
+    UnknownKey(i32),
+    /// A record is not what a server has sealed for this place.
+    #[error("the record of {0} was changed or moved since a server has sealed it")]
+    BrokenSeal(String),
+    /// The file of keys cannot be used.
+    #[error("{file}: {problem}")]
+    KeyFile {
+        /// The file.
+        file: String,
+        /// The problem with it.
+        problem: String,
+    },
+    /// A file of TLS cannot be used.
+    #[error("{file}: {problem}")]
+    TlsFile {
+        /// The file.
+        file: String,
+        /// The problem with it.
+        problem: String,
+    },
+    /// The kernel gave no random bytes.
+    #[error("the kernel gave no random bytes")]
+    NoRandomness,
+    /// The clock cannot be used.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The account cannot be judged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Without the statement: its text is ours and tells a sysadmin nothing.
+fn in_words(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(said) => format!("{} ({})", said.message(), said.code().code()),
+        None => {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+            format!("{error}{}", cause.unwrap_or_default())
+        }
+    }
+}
+
+impl Unusable for ServerError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::BrokenSeal(_) => Reason::StoreCorrupt,
+            Self::Store(error) => error.reason(),
+            _ => Reason::StoreUnavailable,
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Database(_) | Self::NoConnection(_) | Self::Late(_) => "twofactor-server check".to_owned(),
+            Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
+            Self::Contended(_) => "log in again".to_owned(),
+            Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),
+            Self::UnknownKey(_) => "copy the file of seed_key from another server".to_owned(),
+            Self::BrokenSeal(_) => "look at who may write to the database; restore the record from a backup".to_owned(),
+            Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
+            Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
+            Self::NoRandomness => "is /dev/urandom there?".to_owned(),
+            Self::Clock(_) => "set the clock".to_owned(),
+            Self::Store(error) => error.hint(),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for ServerError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => Self::Database(error),
+            error => Self::NoConnection(error.to_string()),
+        }
+    }
+}
+
+impl From<ServerError> for StoreError {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Store(error) => error,
+            error => Self::Unusable(Box::new(error)),
+        }
+    }
+}

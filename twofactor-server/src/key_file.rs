@@ -1,0 +1,151 @@
+//! The file of the keys that seal what the database keeps. All servers of a fleet have the same.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use data_encoding::BASE32_NOPAD;
+use twofactor_core::host::trusted::{Owner, read_file};
+use twofactor_core::text::document::{self, Section};
+use zeroize::Zeroizing;
+
+use crate::error::ServerError;
+
+/// The largest file that is read, in bytes: hundreds of keys.
+const LARGEST: usize = 64 * 1024;
+
+/// The length of a key in bytes.
+const BYTES: usize = 32;
+
+/// A key.
+pub struct Key {
+    /// Its number, which rises with each new key.
+    pub(crate) number: i32,
+    /// Its bytes.
+    pub(crate) secret: Zeroizing<[u8; BYTES]>,
+}
+
+impl Key {
+    fn random(number: i32) -> Result<Self, ServerError> {
+        let mut secret = Zeroizing::new([0; BYTES]);
+        getrandom::fill(secret.as_mut_slice()).map_err(|_| ServerError::NoRandomness)?;
+        Ok(Self { number, secret })
+    }
+}
+
+/// Reads the keys, oldest first. The file must be `owner`'s, and no other user may read it.
+pub fn read(path: &Path, owner: Owner) -> Result<Vec<Key>, ServerError> {
+    let wrong = |problem: String| ServerError::KeyFile { file: path.display().to_string(), problem };
+    let content = read_file(path, owner, LARGEST).map_err(|error| wrong(error.to_string()))?;
+    let content = content.ok_or_else(|| wrong("there is no such file".to_owned()))?;
+    let mode = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode();
+    if mode & 0o077 != 0 {
+        return Err(wrong(format!("others than its owner may read it (mode {:o})", mode & 0o777)));
+    }
+    let text = std::str::from_utf8(&content).map_err(|_| wrong("this is no text".to_owned()))?;
+    let keys = document::read(text, keys).map_err(|problems| {
+        // By its place alone: the line holds a key.
+        wrong(problems.first().map_or_else(String::new, |first| format!("line {} is not valid", first.line)))
+    })?;
+    let rises = keys.windows(2).all(|pair| matches!(pair, [one, next] if one.number < next.number));
+    match keys.is_empty() {
+        true => Err(wrong("it has no key".to_owned())),
+        false if !rises => Err(wrong("the numbers of its keys do not rise".to_owned())),
+        false => Ok(keys),
+    }
+}
+
+/// Makes the file with a first key. One that is there stays.
+pub fn init(path: &Path) -> Result<(), ServerError> {
+    let wrong =
+        |error: &io::Error| ServerError::KeyFile { file: path.display().to_string(), problem: error.to_string() };
+    let text = written(&[Key::random(1)?]);
+    let options = OpenOptions::new().write(true).create_new(true).mode(0o400).clone();
+    let mut file = options.open(path).map_err(|error| wrong(&error))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| wrong(&error))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(&error))
+}
+
+fn written(keys: &[Key]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(512 + keys.len() * 128));
+    text.push_str("# The keys that seal seeds in the database of a fleet. Without them no code can be judged: keep a copy elsewhere.\n");
+    text.push_str("version = 1\n");
+    for Key { number, secret } in keys {
+        let secret = Zeroizing::new(BASE32_NOPAD.encode(secret.as_slice()));
+        let _ = write!(text, "\n[[key]]\nnumber = {number}\nsecret = \"{}\"\n", secret.as_str());
+    }
+    text
+}
+
+fn keys(root: Section<'_, '_>) -> Option<Vec<Key>> {
+    if root.integer("version", 1..=1).is_none() {
+        root.missing("version");
+    }
+    let keys: Option<Vec<Key>> = root.sections("key").into_iter().map(key).collect();
+    root.finish();
+    keys
+}
+
+fn key(section: Section<'_, '_>) -> Option<Key> {
+    let number = section.integer("number", 1..=i32::MAX);
+    let secret = section.string("secret").and_then(|text| BASE32_NOPAD.decode(text.value.as_bytes()).ok());
+    let secret = secret.map(Zeroizing::new).and_then(|bytes| <[u8; BYTES]>::try_from(bytes.as_slice()).ok());
+    if number.is_none() || secret.is_none() {
+        section.complain_here("number or secret is missing");
+    }
+    section.finish();
+    Some(Key { number: number?, secret: Zeroizing::new(secret?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_file_is_made_once_and_read_only_where_no_other_user_can() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        let path = folder.path().join("seed.key");
+        let me = Owner(nix::unistd::geteuid().as_raw());
+        assert!(read(&path, me).is_err());
+        init(&path).unwrap();
+        let keys = read(&path, me).unwrap();
+        assert!(keys.len() == 1 && keys[0].number == 1 && *keys[0].secret != [0; BYTES]);
+        assert!(init(&path).is_err(), "it is there");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o400);
+        for (mode, reads) in [(0o600, true), (0o640, false), (0o604, false), (0o620, false)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read(&path, me).is_ok(), reads, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_by_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed.key");
+        let me = Owner(nix::unistd::geteuid().as_raw());
+        let one = || Key::random(1).unwrap();
+        let good = written(&[one(), Key::random(2).unwrap()]);
+        let refused = |text: &str| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            read(&path, me).err().map(|error| error.to_string())
+        };
+        assert_eq!(refused(&good), None);
+        for bad in [
+            "",
+            "version = 1\n",
+            &good.replace("number = 2", "number = 1"),
+            &good.replace("version = 1", "version = 2"),
+            &written(&[one(), one()]),
+        ] {
+            let said = refused(bad).expect("it was read");
+            assert!(!said.contains("secret"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The server of a fleet as a library: `twofactor-server` and the tests run it.
+//!
+//! What a login means is decided in twofactor-core. This crate takes the questions of hosts, reads accounts from PostgreSQL, writes them
+//! and seals them.
+
+#![forbid(unsafe_code)]
+
+mod answering;
+mod database;
+mod error;
+mod key_file;
+mod schema;
+mod sealing;
+mod serving;
+
+pub use answering::{Host, Server};
+pub use error::ServerError;
+pub use key_file::{Key, init as init_keys, read as read_keys};
+pub use serving::{Hosts, TlsFiles, serve, tls};

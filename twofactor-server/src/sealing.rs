@@ -1,0 +1,168 @@
+//! Seals what the database keeps: XChaCha20-Poly1305 with a key of the servers.
+//!
+//! Invariants: what is sealed for one place opens in no other, because store, owner, kind and key are bound to it. A nonce is
+//! random, of 24 bytes. Plain text is wiped.
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::error::ServerError;
+use crate::key_file::Key;
+
+/// The version of the sealed form.
+const FORM: u8 = 1;
+
+const NONCE: usize = 24;
+
+/// The kind of a sealed record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What a user has.
+    Credentials,
+    /// How far it is used.
+    State,
+    /// An answer that may be asked for again.
+    Answer,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::State => "state",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// A sealed record, with the number of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    /// The key.
+    pub(crate) key: i32,
+    /// Nonce, ciphertext and tag.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The keys of one store.
+pub(crate) struct Seals {
+    store: String,
+    keys: Vec<Key>,
+}
+
+impl Seals {
+    /// `keys` are in their order: the last one seals, all of them open.
+    pub(crate) fn new(store: String, keys: Vec<Key>) -> Self {
+        Self { store, keys }
+    }
+
+    /// Seals a record of `owner`.
+    pub(crate) fn seal(&self, kind: Kind, owner: &str, plain: &[u8]) -> Result<Sealed, ServerError> {
+        let key = self.keys.last().ok_or(ServerError::UnknownKey(0))?;
+        let nonce = random_nonce()?;
+        let aad = self.place(kind, owner, key.number);
+        let payload = Payload { msg: plain, aad: &aad };
+        let sealed = cipher(key).encrypt(XNonce::from_slice(&nonce), payload);
+        let sealed = sealed.map_err(|_| ServerError::BrokenSeal(owner.to_owned()))?;
+        Ok(Sealed { key: key.number, bytes: [nonce.as_slice(), &sealed].concat() })
+    }
+
+    /// Opens a record of `owner`.
+    pub(crate) fn open(&self, kind: Kind, owner: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, ServerError> {
+        let Sealed { key: number, bytes } = sealed;
+        let key = self.keys.iter().find(|key| key.number == *number).ok_or(ServerError::UnknownKey(*number))?;
+        let broken = || ServerError::BrokenSeal(owner.to_owned());
+        let (nonce, msg) = bytes.split_at_checked(NONCE).ok_or_else(broken)?;
+        let aad = self.place(kind, owner, *number);
+        let plain = cipher(key).decrypt(XNonce::from_slice(nonce), Payload { msg, aad: &aad });
+        plain.map(Zeroizing::new).map_err(|_| broken())
+    }
+
+    /// The same as text.
+    pub(crate) fn open_text(&self, kind: Kind, owner: &str, sealed: &Sealed) -> Result<Zeroizing<String>, ServerError> {
+        let mut bytes = self.open(kind, owner, sealed)?;
+        let text = String::from_utf8(std::mem::take(&mut *bytes));
+        text.map(Zeroizing::new).map_err(|_| ServerError::BrokenSeal(owner.to_owned()))
+    }
+
+    /// The digest under which the answer to a question of `host` is kept. Without the key a question, which holds a code, cannot be
+    /// guessed from it.
+    pub(crate) fn digest_of(&self, host: &str, question: &[u8]) -> Result<Vec<u8>, ServerError> {
+        let oldest = self.keys.first().ok_or(ServerError::UnknownKey(0))?;
+        let mut mac = mac(oldest.secret.as_slice())?;
+        for part in [b"question".as_slice(), self.store.as_bytes(), host.as_bytes(), question] {
+            mac.update(&length(part));
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().to_vec())
+    }
+
+    /// All that is bound to a record, each with its length before it.
+    fn place(&self, kind: Kind, owner: &str, key: i32) -> Vec<u8> {
+        let parts = [b"twofactor".as_slice(), &[FORM], self.store.as_bytes(), kind.word().as_bytes(), owner.as_bytes()];
+        let bound = parts.iter().flat_map(|part| [length(part).to_vec(), part.to_vec()].concat());
+        bound.chain(key.to_be_bytes()).collect()
+    }
+}
+
+fn length(part: &[u8]) -> [u8; 8] {
+    u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()
+}
+
+fn random_nonce() -> Result<[u8; NONCE], ServerError> {
+    let mut nonce = [0; NONCE];
+    getrandom::fill(&mut nonce).map_err(|_| ServerError::NoRandomness)?;
+    Ok(nonce)
+}
+
+fn cipher(key: &Key) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new((&*key.secret).into())
+}
+
+fn mac(key: &[u8]) -> Result<Hmac<Sha256>, ServerError> {
+    <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).map_err(|_| ServerError::UnknownKey(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seals(store: &str, numbers: &[i32]) -> Seals {
+        let key = |number: &i32| Key { number: *number, secret: Zeroizing::new([u8::try_from(*number).unwrap(); 32]) };
+        Seals::new(store.to_owned(), numbers.iter().map(key).collect())
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_place_opens_in_no_other() {
+        let ours = seals("store", &[1]);
+        let sealed = ours.seal(Kind::Credentials, "alice", b"a seed").unwrap();
+        assert_eq!(ours.open(Kind::Credentials, "alice", &sealed).unwrap().as_slice(), b"a seed");
+        assert!(ours.open(Kind::Credentials, "bob", &sealed).is_err());
+        assert!(ours.open(Kind::State, "alice", &sealed).is_err());
+        assert!(seals("another", &[1]).open(Kind::Credentials, "alice", &sealed).is_err());
+        for place in 0..sealed.bytes.len() {
+            let mut bytes = sealed.bytes.clone();
+            bytes[place] ^= 1;
+            assert!(ours.open(Kind::Credentials, "alice", &Sealed { key: 1, bytes }).is_err(), "byte {place}");
+        }
+        let cut = Sealed { key: 1, bytes: sealed.bytes[..20].to_vec() };
+        assert!(ours.open(Kind::Credentials, "alice", &cut).is_err());
+    }
+
+    #[test]
+    fn the_last_key_seals_and_all_of_them_open() {
+        let (before, after) = (seals("store", &[1]), seals("store", &[1, 2]));
+        let old = before.seal(Kind::State, "alice", b"old").unwrap();
+        assert_eq!(after.open(Kind::State, "alice", &old).unwrap().as_slice(), b"old");
+        let new = after.seal(Kind::State, "alice", b"new").unwrap();
+        assert_eq!(new.key, 2);
+        assert!(matches!(before.open(Kind::State, "alice", &new), Err(ServerError::UnknownKey(2))));
+        // The number of a key that was not used says nothing.
+        assert!(after.open(Kind::State, "alice", &Sealed { key: 1, ..new }).is_err());
+        assert_eq!(before.digest_of("web1", b"question").unwrap(), after.digest_of("web1", b"question").unwrap());
+        assert_ne!(before.digest_of("web1", b"question").unwrap(), before.digest_of("web", b"1question").unwrap());
+    }
+}
