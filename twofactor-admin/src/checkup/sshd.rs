@@ -14,6 +14,7 @@ use super::catalogue::Id;
 use super::finding::Finding;
 use super::storage::of_file;
 use twofactor_core::config::rule::Rule;
+use twofactor_core::host::shell;
 use twofactor_core::pam_service::environment::{Opening, Source};
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::programs;
@@ -63,7 +64,7 @@ pub fn of_settings(settings: &Settings, sources: &Sources, prompts: Prompts, rul
 
 /// The other way out where sshd has another PAM service.
 fn enabled(settings: &Settings) -> String {
-    format!("have that service run the module: twofactor service enable {}", settings.pam_service())
+    format!("have that service run the module: twofactor service enable {}", shell::quoted(&settings.pam_service()))
 }
 
 const PASSWORD_BY_PAM: &str = "have PAM ask for the password in /etc/pam.d/sshd";
