@@ -82,6 +82,12 @@ pub fn panicking_module() -> PathBuf {
     find(&release_build(&["--package", "panicking-module"]), "libpanicking_module.so")
 }
 
+/// `twofactor-server`.
+pub fn server() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find(&cargo_build(&["--package", "twofactor-server"]), "twofactor-server"))
+}
+
 /// A security key in software, which ssh and ssh-keygen load.
 pub fn security_key() -> PathBuf {
     find(&cargo_build(&["--package", "security-key"]), "libsecurity_key.so")

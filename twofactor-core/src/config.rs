@@ -18,8 +18,10 @@ pub(crate) use settings::STATE_ID;
 
 pub mod arguments;
 pub mod caller;
+pub mod fleet;
 pub mod helpdesk;
 mod reading;
+mod reading_fleet;
 pub mod rule;
 mod settings;
 
@@ -343,6 +345,44 @@ mod tests {
             ("group = \"helpdesk\"\nprotect = [\"sudo\"]", "unknown key protect; did you mean protected?"),
         ] {
             let found = problems(&format!("[[helpdesk]]\n{text}\n"));
+            assert!(found.iter().any(|found| found.contains(problem)), "{problem}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_machine_with_the_central_store_is_read_whole_or_refused() {
+        let text = r#"[store]
+postgresql = "host=db1 dbname=twofactor"
+seed_key = "/k"
+[server]
+listen = ["[::]:7443"]
+certificate = "/b"
+key = "/c"
+client_ca = "/d"
+[[host]]
+name = "web*.example.org"
+[[host]]
+name = "desk"
+may = ["login", "enroll"]
+"#;
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.central_store.unwrap().postgresql, "host=db1 dbname=twofactor");
+        assert_eq!(config.port.unwrap().listen, ["[::]:7443".parse().unwrap()]);
+        let hosts: Vec<_> = config.hosts.iter().map(|host| (host.line, host.may_enroll)).collect();
+        assert_eq!(hosts, [(9, false), (11, true)]);
+        for (from, to, problem) in [
+            ("postgresql = \"host=db1 dbname=twofactor\"\n", "", "1:1: postgresql is missing"),
+            ("\"/k\"", "\"k\"", "3:12: seed_key is an absolute path"),
+            ("[\"[::]:7443\"]", "[\"otp1\"]", "5:11: listen lists addresses with a port"),
+            ("[\"[::]:7443\"]", "[]", "listen is empty"),
+            ("client_ca = \"/d\"\n", "", "client_ca is missing"),
+            ("\"enroll\"", "\"all\"", "may lists login, enroll"),
+            ("\"login\", ", "", "may lists login, and enroll beside it"),
+            ("\"desk\"", "\"de sk\"", "12:8: name is the name of a host"),
+            ("\"desk\"", "\"*.*\"", "12:8: name is the name of a host"),
+            ("may", "must", "unknown key must"),
+        ] {
+            let found = problems(&text.replace(from, to));
             assert!(found.iter().any(|found| found.contains(problem)), "{problem}: {found:?}");
         }
     }

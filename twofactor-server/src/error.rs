@@ -25,6 +25,15 @@ pub enum ServerError {
         /// The schema of the server.
         server: i32,
     },
+    /// The database is too old.
+    #[error("PostgreSQL {0} is too old: 15 is the first that is used")]
+    TooOld(String),
+    /// The database takes no writes.
+    #[error("the database is a standby, which takes no writes")]
+    ReadOnly,
+    /// The role may not make the tables.
+    #[error("there are no tables, and the database's role may make none")]
+    NoRights,
     /// The account was changed again and again between reading and writing.
     #[error("the account was changed by others each of {0} times that it was judged")]
     Contended(usize),
@@ -88,6 +97,9 @@ impl Unusable for ServerError {
         match self {
             Self::Database(_) | Self::NoConnection(_) | Self::Late(_) => "twofactor-server check".to_owned(),
             Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
+            Self::TooOld(_) => "upgrade PostgreSQL".to_owned(),
+            Self::ReadOnly => "name the primary, or add target_session_attrs=read-write".to_owned(),
+            Self::NoRights => "as the database's owner: GRANT CREATE ON DATABASE … TO …".to_owned(),
             Self::Contended(_) => "log in again".to_owned(),
             Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),
             Self::UnknownKey(_) => "copy the file of seed_key from another server".to_owned(),

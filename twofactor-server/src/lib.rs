@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answering;
+mod checking;
 mod database;
 mod error;
 mod key_file;
@@ -14,6 +15,7 @@ mod sealing;
 mod serving;
 
 pub use answering::{Host, Server};
+pub use checking::{Findings, check};
 pub use error::ServerError;
 pub use key_file::{Key, init as init_keys, read as read_keys};
 pub use serving::{Hosts, TlsFiles, serve, tls};

@@ -3,10 +3,12 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod network;
+mod program;
 mod relay;
 
+use std::borrow::Borrow;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -40,9 +42,10 @@ use twofactor_tests::requirements;
 use zeroize::Zeroizing;
 
 /// A store with servers on it.
-struct Fleet {
-    postgres: Postgres,
-    keys: tempfile::TempDir,
+struct Fleet<P = Postgres> {
+    postgres: P,
+    key_file: PathBuf,
+    _keys: Option<tempfile::TempDir>,
     runtime: Arc<Runtime>,
     servers: Vec<Arc<Server>>,
 }
@@ -50,16 +53,31 @@ struct Fleet {
 impl Fleet {
     /// `None` where PostgreSQL is not there, and may not be.
     fn with_servers(count: usize) -> Option<Self> {
-        (requirements::programs_met(&["setpriv"]) && requirements::package_met("postgresql", "/usr/lib/postgresql"))
-            .then(|| Self::on(Postgres::start(&[]), count))
+        let keys = tempfile::tempdir().unwrap();
+        let key_file = keys.path().join("seed.key");
+        init_keys(&key_file).unwrap();
+        Some(Fleet::open(Self::postgres()?, key_file, Some(keys), count))
     }
 
-    fn on(postgres: Postgres, count: usize) -> Self {
-        let keys = tempfile::tempdir().unwrap();
-        fs::set_permissions(keys.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        init_keys(&keys.path().join("seed.key")).unwrap();
+    /// A cluster of its own. `None` where PostgreSQL is not there, and may not be.
+    fn postgres() -> Option<Postgres> {
+        let is_there =
+            requirements::programs_met(&["setpriv"]) && requirements::package_met("postgresql", "/usr/lib/postgresql");
+        is_there.then(|| Postgres::start(&[]))
+    }
+}
+
+impl<'p> Fleet<&'p Postgres> {
+    /// One server of this process on the store of others.
+    fn beside(postgres: &'p Postgres, key_file: PathBuf) -> Self {
+        Fleet::open(postgres, key_file, None, 1)
+    }
+}
+
+impl<P: Borrow<Postgres> + Sync> Fleet<P> {
+    fn open(postgres: P, key_file: PathBuf, keys: Option<tempfile::TempDir>, count: usize) -> Self {
         let runtime = Arc::new(Runtime::new().unwrap());
-        let mut fleet = Self { postgres, keys, runtime, servers: Vec::new() };
+        let mut fleet = Self { postgres, key_file, _keys: keys, runtime, servers: Vec::new() };
         // At once: one of them makes the tables.
         fleet.servers = thread::scope(|scope| {
             let opening: Vec<_> = (0..count).map(|_| scope.spawn(|| fleet.another_server())).collect();
@@ -68,15 +86,11 @@ impl Fleet {
         fleet
     }
 
-    fn key_file(&self) -> std::path::PathBuf {
-        self.keys.path().join("seed.key")
-    }
-
     fn another_server(&self) -> Arc<Server> {
         let mut config = Config::default();
         config.enrollment.invitation = InvitationRule::None;
-        let keys = read_keys(&self.key_file(), owner()).unwrap();
-        let postgresql = self.postgres.connection().parse().unwrap();
+        let keys = read_keys(&self.key_file, owner()).unwrap();
+        let postgresql = self.postgres.borrow().connection().parse().unwrap();
         Arc::new(self.runtime.block_on(Server::open(postgresql, keys, &config)).unwrap())
     }
 
@@ -412,7 +426,7 @@ fn a_schema_that_is_too_new_is_left_alone_and_a_second_store_opens_nothing_of_th
     let web1 = fleet.host("web1");
     let alice = Enrolled::at(&web1, "alice");
     let open = |fleet: &Fleet| {
-        let keys = read_keys(&fleet.key_file(), owner()).unwrap();
+        let keys = read_keys(&fleet.key_file, owner()).unwrap();
         let postgresql = fleet.postgres.connection().parse().unwrap();
         fleet.runtime.block_on(Server::open(postgresql, keys, &Config::default()))
     };

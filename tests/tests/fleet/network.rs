@@ -15,7 +15,7 @@ use twofactor_server::{Host, Hosts, TlsFiles, serve, tls};
 use super::{Enrolled, Fleet, question};
 
 /// An authority with the server's certificate, and a list of hosts.
-struct Site {
+pub(crate) struct Site {
     folder: tempfile::TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
     hosts: Arc<Listed>,
@@ -61,7 +61,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 impl Site {
-    fn new(hosts: &[&str]) -> Self {
+    pub(crate) fn new(hosts: &[&str]) -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), authority("site"));
         let (certificate, key) = certified(&authority, &["otp1.example.org"], 1, ExtendedKeyUsagePurpose::ServerAuth);
         std::fs::write(folder.path().join("server.pem"), pem("CERTIFICATE", certificate.der())).unwrap();
@@ -71,7 +71,7 @@ impl Site {
         Self { folder, authority, hosts: Arc::new(Listed(Mutex::new(listed))) }
     }
 
-    fn place(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn place(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
@@ -91,12 +91,12 @@ impl Site {
     }
 
     /// The certificate of a host.
-    fn host(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    pub(crate) fn host(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         certified(&self.authority, &[name], 1, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
     /// A host's connection; an error where the server does not take it.
-    fn connect(
+    pub(crate) fn connect(
         &self,
         address: SocketAddr,
         certificate: Option<(rcgen::Certificate, KeyPair)>,
@@ -124,10 +124,10 @@ impl Site {
     }
 }
 
-type Connection = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Connection = StreamOwned<ClientConnection, TcpStream>;
 
 /// Asks one question. An error where the connection ends.
-fn ask(connection: &mut Connection, line: &[u8]) -> std::io::Result<Message> {
+pub(crate) fn ask(connection: &mut Connection, line: &[u8]) -> std::io::Result<Message> {
     connection.write_all(&u32::try_from(line.len()).unwrap().to_be_bytes())?;
     connection.write_all(line)?;
     connection.flush()?;
@@ -138,7 +138,7 @@ fn ask(connection: &mut Connection, line: &[u8]) -> std::io::Result<Message> {
     Ok(Message::read(&answer).unwrap())
 }
 
-const HELLO: &[u8] = b" version=1 ask=hello";
+pub(crate) const HELLO: &[u8] = b" version=1 ask=hello";
 
 #[test]
 fn a_listed_host_is_answered_and_its_certificate_says_who_it_is() {

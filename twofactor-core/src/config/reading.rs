@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::reading_fleet;
 use super::settings::{
     Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Permission, Prompt, ResyncAtLogin,
     SelfRegistration, SelfService,
@@ -45,6 +46,9 @@ pub(super) fn read(root: Section<'_, '_>) -> Config {
     config.rules = root.sections("rule").into_iter().filter_map(read_rule).collect();
     config.callers = root.sections("caller").into_iter().filter_map(read_caller).collect();
     config.helpdesks = root.sections("helpdesk").into_iter().filter_map(read_helpdesk).collect();
+    config.central_store = root.section("store").and_then(reading_fleet::central_store);
+    config.port = root.section("server").and_then(reading_fleet::port);
+    config.hosts = root.sections("host").into_iter().filter_map(reading_fleet::host).collect();
     root.finish();
     config
 }

@@ -3,6 +3,7 @@
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Parameters, Window};
 use crate::config::caller::Caller;
+use crate::config::fleet::{CentralStore, HostRule, Port};
 use crate::config::helpdesk::Helpdesk;
 use crate::config::rule::{Level, Rule};
 use std::collections::BTreeSet;
@@ -48,6 +49,12 @@ pub struct Config {
     pub callers: Vec<Caller>,
     /// `[[helpdesk]]`, in the order of the file. Each gives leave on its own.
     pub helpdesks: Vec<Helpdesk>,
+    /// `[store]`; `None` where the accounts are in files.
+    pub central_store: Option<CentralStore>,
+    /// `[server]`; `None` where no server listens.
+    pub port: Option<Port>,
+    /// `[[host]]`, in the order of the file. The first that is about a host counts.
+    pub hosts: Vec<HostRule>,
 }
 
 impl Config {
@@ -163,6 +170,9 @@ impl Default for Config {
             rules: Vec::new(),
             callers: Vec::new(),
             helpdesks: Vec::new(),
+            central_store: None,
+            port: None,
+            hosts: Vec::new(),
         }
     }
 }

@@ -1,0 +1,180 @@
+//! `twofactor-server` itself: its commands, and hosts that come and go while it runs.
+
+use std::fs;
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use twofactor_tests::artifacts::server;
+use twofactor_tests::postgres::Postgres;
+
+use super::network::{HELLO, Site, ask};
+use super::{Enrolled, Fleet, question};
+
+/// A machine with the central store: its configuration and files.
+struct Machine {
+    site: Site,
+    postgres: Postgres,
+    address: SocketAddr,
+}
+
+impl Machine {
+    fn new() -> Option<Self> {
+        let postgres = Fleet::postgres()?;
+        // Free a moment ago, and nothing else of this host listens on ports by chance.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let machine = Self { site: Site::new(&[]), postgres, address };
+        machine.configure("");
+        Some(machine)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.site.place("twofactor.toml")
+    }
+
+    fn configure(&self, hosts: &str) {
+        let place = |name: &str| self.site.place(name).display().to_string();
+        let text = format!(
+            "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n\
+             client_ca = \"{}\"\n{hosts}",
+            self.postgres.connection(),
+            place("seed.key"),
+            self.address,
+            place("server.pem"),
+            place("server.key"),
+            place("ca.pem"),
+        );
+        fs::write(self.config(), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(server());
+        command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn serve(&self) -> Serving {
+        let serving = Serving(self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap());
+        let until = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(self.address).is_err() {
+            assert!(Instant::now() < until, "the server does not listen");
+            sleep(Duration::from_millis(20));
+        }
+        serving
+    }
+
+    fn hears(&self, host: &str) -> bool {
+        ask(&mut self.site.connect(self.address, Some(self.site.host(host))), HELLO).is_ok()
+    }
+}
+
+/// A server, which ends with this value.
+struct Serving(Child);
+
+impl Serving {
+    fn end(&mut self) -> std::process::ExitStatus {
+        let _ = kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGTERM);
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn check_says_what_is_wrong_and_keys_are_made_once() {
+    let Some(machine) = Machine::new() else { return };
+    let before = machine.run(&["check"]);
+    let text = said(&before);
+    assert!(!before.status.success() && text.contains("there is no such file"), "{text}");
+    assert!(text.contains("ok       PostgreSQL 1") && text.contains("ok       no tables yet"), "{text}");
+    let made = machine.run(&["key", "init"]);
+    assert!(made.status.success() && said(&made).contains("Copy it to every server"), "{}", said(&made));
+    let key = fs::read(machine.site.place("seed.key")).unwrap();
+    let again = machine.run(&["key", "init"]);
+    assert!(!again.status.success() && fs::read(machine.site.place("seed.key")).unwrap() == key, "{}", said(&again));
+    let after = machine.run(&["check"]);
+    assert!(after.status.success() && !said(&after).contains("problem"), "{}", said(&after));
+    assert_eq!(machine.postgres.sql("select to_regnamespace('twofactor') is null"), "t", "nothing was made");
+
+    fs::set_permissions(machine.site.place("seed.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(said(&machine.run(&["check"])).contains("others than its owner may read it"));
+    fs::write(machine.site.place("server.key"), "no key").unwrap();
+    let refused = machine.run(&["serve"]);
+    assert!(!refused.status.success() && said(&refused).contains("server.key: "), "{}", said(&refused));
+    fs::write(machine.config(), "[store]\n").unwrap();
+    assert!(said(&machine.run(&["serve"])).contains("postgresql is missing"));
+    fs::write(machine.config(), "").unwrap();
+    assert!(said(&machine.run(&["serve"])).contains("has no [store]"));
+}
+
+#[test]
+fn a_host_is_heard_while_it_is_listed_and_a_broken_list_changes_nothing() {
+    let Some(machine) = Machine::new() else { return };
+    assert!(machine.run(&["key", "init"]).status.success());
+    machine.configure("[[host]]\nname = \"web*.example.org\"\n");
+    let mut serving = machine.serve();
+    assert!(machine.hears("web1.example.org") && !machine.hears("db1.example.org"));
+    let mut kept = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
+    assert!(ask(&mut kept, HELLO).is_ok());
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !holds() {
+            assert!(Instant::now() < until, "{what}");
+            sleep(Duration::from_millis(100));
+        }
+    };
+    machine.configure("[[host]]\nname = \"db1.example.org\"\n");
+    until("the other host is heard", &|| machine.hears("db1.example.org"));
+    assert!(ask(&mut kept, HELLO).is_err(), "also on the connection that it has");
+    machine.configure("[[host]]\nnames = 1\n");
+    sleep(Duration::from_millis(1500));
+    assert!(machine.hears("db1.example.org") && !machine.hears("web1.example.org"));
+    assert!(serving.end().success());
+    let mut complaint = String::new();
+    serving.0.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+    assert_eq!(complaint.matches("the hosts stay as they are").count(), 1, "{complaint}");
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_burns_no_code_twice() {
+    let Some(machine) = Machine::new() else { return };
+    assert!(machine.run(&["key", "init"]).status.success());
+    machine.configure("[[host]]\nname = \"*\"\nmay = [\"login\", \"enroll\"]\n");
+    let mut serving = machine.serve();
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let code = alice.code(0);
+    let mut web1 = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
+    let first = question(&alice, &code, 1);
+    let accepted = std::thread::scope(|scope| {
+        let asking =
+            scope.spawn(|| ask(&mut web1, &first).is_ok_and(|answer| answer.in_short().starts_with("redeemed")));
+        let _ = serving.0.kill();
+        asking.join().unwrap()
+    });
+    let _ = serving.0.wait();
+    let _serving = machine.serve();
+    let mut again = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
+    // Whether the answer was lost or the question: the same attempt is let in, and another one with its code is not.
+    assert_eq!(ask(&mut again, &first).unwrap().in_short(), "redeemed app", "accepted before: {accepted}");
+    let other = ask(&mut again, &question(&alice, &code, 2)).unwrap().in_short();
+    assert_eq!(other, "refused replayed");
+}

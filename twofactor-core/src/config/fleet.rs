@@ -1,0 +1,77 @@
+//! `[store]`, `[server]` and `[[host]]`: the machine that has the central store of a fleet, and the hosts that may ask it.
+//!
+//! Invariants: a host is known by the name in its certificate, and what it may ask stands on the server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `[store]`: the central store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CentralStore {
+    /// The connection string of PostgreSQL.
+    pub postgresql: String,
+    /// The file of the keys that seal what it keeps.
+    pub seed_key: PathBuf,
+}
+
+/// Without the connection string: it may have a password.
+impl std::fmt::Debug for CentralStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CentralStore").field("seed_key", &self.seed_key).finish_non_exhaustive()
+    }
+}
+
+/// `[server]`: the port of a server, and its TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The addresses that it listens on.
+    pub listen: Vec<SocketAddr>,
+    /// The chain of its certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authority of the hosts' certificates.
+    pub client_ca: PathBuf,
+}
+
+/// `[[host]]`: hosts that may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRule {
+    /// The line it begins at.
+    pub line: usize,
+    /// The name, in which `*` stands for any letters.
+    pub name: String,
+    /// They may enroll users at their login prompts, and not only ask about logins.
+    pub may_enroll: bool,
+}
+
+impl HostRule {
+    /// True when this is about the host of that name.
+    pub fn is_about(&self, host: &str) -> bool {
+        match self.name.split_once('*') {
+            None => self.name == host,
+            Some((before, after)) => {
+                host.len() >= before.len() + after.len() && host.starts_with(before) && host.ends_with(after)
+            }
+        }
+    }
+}
+
+/// True for a host name: letters, digits, hyphens and dots.
+pub(super) fn is_host_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    (1..=253).contains(&name.len()) && name.bytes().all(is_plain) && !name.starts_with(['-', '.'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_letters_and_a_name_for_itself() {
+        let about = |name: &str, host| HostRule { line: 1, name: name.to_owned(), may_enroll: false }.is_about(host);
+        assert!(about("web*.example.org", "web12.example.org") && about("web*.example.org", "web.example.org"));
+        assert!(about("*", "db") && about("db", "db"));
+        assert!(!about("web*.example.org", "web.example.com") && !about("db", "db2") && !about("aba*aba", "aba"));
+    }
+}

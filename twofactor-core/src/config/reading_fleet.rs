@@ -1,0 +1,79 @@
+//! The keys of `[store]`, `[server]` and `[[host]]`. `None` when a section says too little; every mistake is recorded.
+
+use std::path::PathBuf;
+
+use crate::config::fleet::{CentralStore, HostRule, Port, is_host_name};
+use crate::text::document::{Found, Section};
+
+pub(super) fn central_store(section: Section<'_, '_>) -> Option<CentralStore> {
+    let postgresql = required(&section, "postgresql", section.string("postgresql"));
+    let seed_key = file(&section, "seed_key");
+    section.finish();
+    Some(CentralStore { postgresql: postgresql?.value.to_owned(), seed_key: seed_key? })
+}
+
+pub(super) fn port(section: Section<'_, '_>) -> Option<Port> {
+    let listen = list(&section, "listen").map(|listed| {
+        let read = |text: &Found<&str>| {
+            let address = text.value.parse().ok();
+            if address.is_none() {
+                section.complain_about(text, "listen lists addresses with a port, for example \"[::]:7443\"");
+            }
+            address
+        };
+        listed.iter().filter_map(read).collect()
+    });
+    let (certificate, key) = (file(&section, "certificate"), file(&section, "key"));
+    let client_ca = file(&section, "client_ca");
+    section.finish();
+    Some(Port { listen: listen?, certificate: certificate?, key: key?, client_ca: client_ca? })
+}
+
+pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {
+    let name = required(&section, "name", section.string("name")).filter(|name| {
+        // One star at most, which stands for a part of a name.
+        let is_name = is_host_name(&name.value.replacen('*', "x", 1));
+        if !is_name {
+            section.complain_about(name, "name is the name of a host, with one * for any letters or without");
+        }
+        is_name
+    });
+    let may = section.strings("may");
+    for word in may.iter().flatten().filter(|word| !["login", "enroll"].contains(&word.value)) {
+        section.complain_about(word, "may lists login, enroll");
+    }
+    let lists = |word| may.as_ref().is_none_or(|may| may.iter().any(|listed| listed.value == word));
+    if !lists("login") {
+        section.complain_here("may lists login, and enroll beside it");
+    }
+    let may_enroll = may.is_some() && lists("enroll");
+    let line = section.line();
+    section.finish();
+    Some(HostRule { line, name: name?.value.to_ascii_lowercase(), may_enroll })
+}
+
+/// The path of a file, which must be there.
+fn file(section: &Section<'_, '_>, name: &'static str) -> Option<PathBuf> {
+    let path = required(section, name, section.string(name))?;
+    if path.value.starts_with('/') && !path.value.contains('\0') {
+        return Some(PathBuf::from(path.value));
+    }
+    section.complain_about(&path, format!("{name} is an absolute path"));
+    None
+}
+
+/// A list that must be there and have something in it.
+fn list<'r>(section: &Section<'r, '_>, name: &'static str) -> Option<Vec<Found<&'r str>>> {
+    let list = required(section, name, section.strings(name))?;
+    if list.is_empty() {
+        section.complain_here(format!("{name} is empty"));
+    }
+    Some(list)
+}
+
+fn required<T>(section: &Section<'_, '_>, name: &'static str, value: Option<T>) -> Option<T> {
+    if value.is_none() && !section.known(name) {
+        section.missing(name);
+    }
+    value
+}

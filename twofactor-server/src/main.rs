@@ -1,0 +1,177 @@
+//! `twofactor-server`: the central store of a fleet. Hosts ask it about the codes of their users; PostgreSQL keeps the accounts.
+//!
+//! What a login means is decided in twofactor-core. This program reads, writes, seals, and knows which host asks.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command: it says what it has found")]
+
+mod hosts;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use twofactor_core::config::fleet::{CentralStore, Port};
+use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::store::Unusable as _;
+use twofactor_server::{Key, Server, ServerError, TlsFiles, check, init_keys, read_keys, serve, tls};
+
+use hosts::ListedHosts;
+
+/// The central store of a fleet.
+#[derive(Debug, Parser)]
+#[command(name = "twofactor-server", version)]
+struct Arguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer the hosts of the fleet
+    Serve,
+    /// Say what is wrong: with the database, the clocks, the keys, the certificate
+    Check,
+    /// The keys that seal what the database keeps
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make the file of keys. One that is there stays
+    Init,
+}
+
+fn main() -> ExitCode {
+    let Arguments { config: path, command } = Arguments::parse();
+    let done = Config::load(&path, Expected::Certainly, Owner::ROOT)
+        .map_err(|error| Failure::new(error.lines().join("\n"), error.hint()))
+        .and_then(|config| run(&command, &config, &path));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { problem, hint }) => {
+            eprintln!("twofactor-server: {problem}\n  {hint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A failure, with what to do about it.
+struct Failure {
+    problem: String,
+    hint: String,
+}
+
+impl Failure {
+    fn new(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { problem: problem.into(), hint: hint.into() }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::new(error.to_string(), error.hint())
+    }
+}
+
+fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
+    let missing = |section: &str| {
+        Failure::new(format!("{} has no [{section}]", path.display()), format!("see [{section}] in twofactor.toml(5)"))
+    };
+    let store = config.central_store.as_ref().ok_or_else(|| missing("store"))?;
+    match command {
+        Command::Key(KeyCommand::Init) => {
+            init_keys(&store.seed_key)?;
+            println!("{} has a new key. Copy it to every server, and keep a copy elsewhere.", store.seed_key.display());
+            Ok(())
+        }
+        Command::Check => checked(store, config),
+        Command::Serve => {
+            let port = config.port.as_ref().ok_or_else(|| missing("server"))?;
+            runtime()?.block_on(serve_all(store, port, config, path))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string(), "is the machine out of memory?"))
+}
+
+/// The keys, of a file that is this process's or root's.
+fn keys(store: &CentralStore) -> Result<Vec<Key>, ServerError> {
+    let own = Owner(nix::unistd::geteuid().as_raw());
+    read_keys(&store.seed_key, Owner::ROOT)
+        .or_else(|error| if own == Owner::ROOT { Err(error) } else { read_keys(&store.seed_key, own) })
+}
+
+fn tls_files(port: &Port) -> TlsFiles {
+    let Port { certificate, key, client_ca, .. } = port.clone();
+    TlsFiles { certificate, key, client_ca }
+}
+
+/// Prints a line for each thing that was looked at.
+fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
+    let keys = keys(store);
+    let mut findings = vec![match &keys {
+        Ok(keys) => Ok(format!("{}: {} keys", store.seed_key.display(), keys.len())),
+        Err(error) => Err((error.to_string(), error.hint())),
+    }];
+    if let Some(port) = &config.port {
+        findings.push(match tls(&tls_files(port)) {
+            Ok(_) => Ok(format!("{}: can be used", port.certificate.display())),
+            Err(error) => Err((error.to_string(), error.hint())),
+        });
+    }
+    findings.extend(
+        runtime()?
+            .block_on(check(&store.postgresql))
+            .into_iter()
+            .map(|finding| finding.map_err(|error| (error.to_string(), error.hint()))),
+    );
+    for finding in &findings {
+        match finding {
+            Ok(good) => println!("ok       {good}"),
+            Err((problem, hint)) => println!("problem  {problem}\n         {hint}"),
+        }
+    }
+    let problems = findings.iter().filter(|finding| finding.is_err()).count();
+    if problems == 0 {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{problems} of {} things are wrong", findings.len()), "see above"))
+    }
+}
+
+async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Path) -> Result<(), Failure> {
+    let acceptor = tls(&tls_files(port))?;
+    let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+    let server = Arc::new(Server::open(postgresql, keys(store)?, config).await?);
+    let hosts = Arc::new(ListedHosts::new(path, config));
+    let mut serving = JoinSet::new();
+    for address in &port.listen {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| {
+            Failure::new(format!("cannot listen on {address}: {error}"), "see listen in [server] of twofactor.toml(5)")
+        })?;
+        serving.spawn(serve(listener, acceptor.clone(), Arc::clone(&server), Arc::<ListedHosts>::clone(&hosts)));
+    }
+    let ends = |error: std::io::Error| Failure::new(error.to_string(), "is the machine out of memory?");
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate()).map_err(ends)?, signal(SignalKind::interrupt()).map_err(ends)?);
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+        _ = serving.join_next() => {}
+    }
+    // Questions that are being answered are asked again under their number, of another server.
+    Ok(())
+}
