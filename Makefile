@@ -80,7 +80,7 @@ reproducible: ## Build the packages here and from another folder, cargo home and
 	tests/install-packages
 	tests/reproducible
 
-bench: ## Compare a login with those of the peers; measure a registry of a million tokens, and the broker
+bench: ## Compare a login with those of the peers; measure a million tokens, their backup, moving in, and the broker
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
 	$(RELEASE) build --release --locked -p twofactor-tests --bins
@@ -105,7 +105,8 @@ lint: ## Check formatting, lints and documentation
 # The documents stand as in the sources, so that their links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md docs/json.md \
     $(wildcard docs/guide/*.md docs/security/*.md docs/schemas/*.json docs/pictures/*.svg)
-EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf
+EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf \
+    etc/systemd/system/twofactor-backup.service etc/systemd/system/twofactor-backup.timer
 # What fail2ban counts, and the broker's units.
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
 UNITS = etc/systemd/system/twofactord.socket etc/systemd/system/twofactord.service
@@ -116,7 +117,7 @@ INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(SBINDIR)/twofactor
     $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
 # Folders that are ours alone, the inner ones first: they go when they are empty.
 OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
-    examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs/schemas docs/pictures docs) $(DOCDIR)
+    examples/fail2ban/jail.d examples/fail2ban examples/systemd/system examples/systemd examples docs/guide docs/security docs/schemas docs/pictures docs) $(DOCDIR)
 # Where libpam looks for services.
 SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*
 

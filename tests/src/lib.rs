@@ -46,5 +46,6 @@ pub mod ssh;
 pub mod store_stories;
 pub mod svg;
 pub mod syslog;
+pub mod systemd;
 pub mod terminal;
 pub mod twofactor;

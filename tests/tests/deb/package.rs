@@ -32,6 +32,8 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/doc/twofactor/examples/pam.d/sudo.example", 0o644),
     ("PREFIX/share/doc/twofactor/examples/pam.d/xrdp-sesman.example", 0o644),
     ("PREFIX/share/doc/twofactor/examples/ssh/sshd_config.d/twofactor.conf", 0o644),
+    ("PREFIX/share/doc/twofactor/examples/systemd/system/twofactor-backup.service", 0o644),
+    ("PREFIX/share/doc/twofactor/examples/systemd/system/twofactor-backup.timer", 0o644),
     ("PREFIX/share/fish/vendor_completions.d/twofactor.fish", 0o644),
     ("PREFIX/share/man/man5/twofactor.toml.5", 0o644),
     ("PREFIX/share/man/man8/pam_twofactor.8", 0o644),

@@ -78,6 +78,8 @@ fn the_packages_hold_these_files_with_these_modes_and_nothing_else() {
         "docs/json.md",
         "docs/schemas/status.json",
         "examples/pam.d/sshd.example",
+        "examples/systemd/system/twofactor-backup.service",
+        "examples/systemd/system/twofactor-backup.timer",
     ] {
         let line = format!("-rw-r--r-- root:root {DOCUMENTS}{name} d");
         assert!(documents.contains(&line.as_str()), "{line} is not in {documents:?}");

@@ -1,5 +1,5 @@
 //! `make vm-test`: a whole Debian boots in QEMU, the package is installed and the console login protected; after a reboot
-//! the console asks for password and code, and the broker's units are tried under systemd.
+//! the console asks for password and code, and the units are tried under systemd.
 //!
 //! Kernel, systemd, getty and login are Debian's; what is typed goes through the serial console. The machine is emulated
 //! (`-accel tcg`) and has no network. Nothing of the host changes: the disk is a file below `target/vm`.
@@ -8,6 +8,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod backup;
 mod broker;
 mod guest;
 
@@ -55,6 +56,7 @@ fn main() {
         "{log}"
     );
     broker::trials(&mut guest, &say);
+    backup::trials(&mut guest, &say);
     guest.power_off();
     fs::remove_dir_all(disk.parent().expect("a folder")).unwrap();
     say("done");
