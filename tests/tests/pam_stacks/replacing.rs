@@ -81,6 +81,10 @@ fn goes_on(host: &Host, app: &Authenticator, text: &str, module: &str) {
     assert!(output.contains("alice: taken over with 1 app"), "{output}");
     assert!(output.contains(&format!("{module} is no longer asked there")), "{output}");
     assert!(output.contains("  libpam ran it "), "{output}");
+    let line = text.lines().find(|line| line.contains(module)).unwrap();
+    let logged = format!("service-enabled service=sudo file=/etc/pam.d/sudo from=\"{line}\"");
+    let log: Vec<String> = host.log().into_iter().map(|line| line.text).collect();
+    assert_eq!(log.iter().filter(|line| line.contains(&logged)).count(), 1, "{logged}: {log:#?}");
     assert!(!sudo().contains(module) && sudo().matches("pam_twofactor.so").count() == 2, "{}", sudo());
     assert_ne!(login(host, &used), ReturnCode::SUCCESS, "a used code");
     host.assert_logged(&["denied user=alice", "reason=replayed"]);

@@ -104,9 +104,9 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     let refused = taken_over(&plans, &mut moving, refused, host, output)?;
     write(&plans, sshd.as_ref(), config, host)?;
-    for (named, _) in steps() {
+    for EnablePlan { named, replaced, .. } in plans.iter().filter(|plan| plan.step.is_some()) {
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
-        journal::write(line.with("file", named.file.display()));
+        journal::write(line.with("file", named.file.display()).with_some("from", replacing::in_log(replaced)));
     }
     let outdated = sshd.as_ref().and_then(|plan| plan.outdated.as_ref());
     let unread = match (drop_in, outdated) {

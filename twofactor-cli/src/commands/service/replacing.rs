@@ -163,6 +163,12 @@ pub(super) fn as_json(line: &Line) -> Value {
     json!({ "file": line.file.display().to_string(), "line": line.number, "text": Place::of(line).text })
 }
 
+/// Replaced lines, for the log: whole, so that the log can give them back.
+pub(super) fn in_log(lines: &[Line]) -> Option<String> {
+    let whole = |line: &Line| [&[Place::of(line).text], &line.arguments[..]].concat().join(" ");
+    (!lines.is_empty()).then(|| lines.iter().map(whole).collect::<Vec<_>>().join("; "))
+}
+
 /// A line that ours has replaced, when ours goes.
 #[derive(Debug)]
 pub(super) enum Former {
