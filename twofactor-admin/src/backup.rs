@@ -11,10 +11,14 @@
 //! Invariants: a stream without its trailer is no backup, nor is one with anything behind it. What a record may hold is
 //! judged by the store that takes it. Encryption is not a matter of this stream: the tool wraps it in age.
 
+pub use imprint::{Imprint, ImprintWriter};
+pub use later::{EVENTS, LaterAct, LaterActs, Subject};
 pub use reading::{BackupReader, StreamError};
 pub use writing::{BackupWriter, Summary};
 
 mod form;
+mod imprint;
+mod later;
 mod reading;
 mod writing;
 

@@ -4,6 +4,7 @@
 //! looked up or changed here: what the host is like are arguments.
 
 pub mod admission;
+pub mod backup;
 mod catalogue;
 pub mod clock;
 mod finding;

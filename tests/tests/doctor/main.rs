@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod backup;
 mod configuration;
 mod files;
 mod healthy;
@@ -25,6 +26,9 @@ use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::twofactor::Enrollment;
 
 const STATE: &str = "/var/lib/twofactor";
+/// The file of the last backup, and the key that opens it.
+const BACKUP: &str = "/root/codes.age";
+const KEY: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 const DROP_IN: &str = include_str!("../../../etc/ssh/sshd_config.d/twofactor.conf");
 
 /// Debian's `/etc/pam.d/sshd` with our lines in their places.
@@ -38,7 +42,7 @@ account required pam_twofactor.so
 @include common-password
 ";
 
-/// A host that is well: sshd asks for password and code, and alice, its administrator, is enrolled.
+/// A host that is well: sshd asks for password and code, alice, its administrator, is enrolled, and there is a backup.
 fn make_well(host: &Host) -> Enrollment {
     only_root_may_log_in_of_this_machine();
     // Other suites have it installed. It cannot ask for a code, so it is a finding where shared files ask for one.
@@ -51,7 +55,13 @@ fn make_well(host: &Host) -> Enrollment {
     fs::write("/etc/ssh/sshd_config.d/00-twofactor.conf", DROP_IN).unwrap();
     host.succeed("ssh-keygen", ["-A"]);
     synchronized(host, "yes");
+    back_up(host);
     alice
+}
+
+/// Writes a backup.
+fn back_up(host: &Host) {
+    host.sysadmin(&["backup", BACKUP, "--force", "--recipient", KEY]);
 }
 
 /// Writes the PAM service `name`.

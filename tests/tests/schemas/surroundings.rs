@@ -230,6 +230,10 @@ fn events(witness: &Witness<'_>) {
 
 fn findings(witness: &Witness<'_>) {
     let ill = witness.ends(1, &["doctor"]);
+    assert!(ill["backup"].is_null(), "the state was lost since: {ill}");
+    let key = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+    witness.runs(&["backup", "/root/later.age", "--recipient", key]);
+    assert_eq!(witness.ends(1, &["doctor"])["backup"]["file"], "/root/later.age");
     let empty = |part: &str| ill[part].as_array().unwrap().is_empty();
     assert!(!empty("findings") && !empty("unchecked") && !empty("areas"), "{ill}");
     witness.ends(1, &["doctor", "--fix"]);

@@ -101,6 +101,17 @@ catalogue! {
     /// It cannot answer now.
     RegistryUnavailable "registry-unavailable" Problem "no token can be assigned, taken back or registered; logins go on";
 
+    /// No backup, and something to lose.
+    NeverBackedUp "never-backed-up" Note "with the disk, every user's second factor would be lost";
+    /// The last backup is long ago.
+    BackupOld "backup-old" Warning "users and tokens that have come since would be lost with the disk";
+    /// Its file is not there.
+    BackupGone "backup-gone" Note "a backup that is nowhere brings no user back";
+    /// Its file is another one.
+    BackupDamaged "backup-damaged" Warning "age refuses a damaged file, so nothing comes back from it";
+    /// Its file cannot be read.
+    BackupUnreadable "backup-unreadable" Warning "what cannot be read now may not be read on the day it is needed";
+
     /// The module is nowhere.
     NoService "no-service" Warning "no login on this host is asked for a second factor";
     /// Another service of the same program is without the module.

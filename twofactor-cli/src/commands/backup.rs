@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde_json::json;
-use twofactor_admin::backup::{BackupWriter, Summary};
+use twofactor_admin::backup::{BackupWriter, Imprint, ImprintWriter, Summary};
+use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::StoreError;
+use twofactor_core::store::administration::LastBackup;
 
 use crate::args::backup::Backup;
 use crate::error::{BackupFailure, Failure};
@@ -32,7 +34,8 @@ pub(crate) fn run(arguments: &Backup, host: &Host, output: &Output) -> Result<()
     let at = host.now()?;
     let unfinished = Unfinished::create(path)?;
     let failed = |error| Failure::OutputFile { path: path.to_owned(), error };
-    let wrapped = encryption.wrap_output(BufWriter::new(&unfinished.file)).map_err(failed)?;
+    let output_file = ImprintWriter::new(BufWriter::new(&unfinished.file));
+    let wrapped = encryption.wrap_output(output_file).map_err(failed)?;
     let mut writer = BackupWriter::begin(wrapped, at, env!("CARGO_PKG_VERSION")).map_err(failed)?;
     let mut problem = None;
     let (_, unreadable) = host.accounts.back_up(&mut |record| match writer.write(&record) {
@@ -44,8 +47,11 @@ pub(crate) fn run(arguments: &Backup, host: &Host, output: &Output) -> Result<()
     })?;
     problem.map_or(Ok(()), Err).map_err(failed)?;
     let (wrapped, summary) = writer.finish().map_err(failed)?;
-    wrapped.finish().and_then(|mut file| file.flush()).map_err(failed)?;
+    let (mut file, imprint) = wrapped.finish().map_err(failed)?.finish();
+    file.flush().map_err(failed)?;
+    drop(file);
     unfinished.put(arguments.force)?;
+    remember(arguments, host, at, summary, imprint);
     let Summary { accounts, tokens, .. } = summary;
     let record = Record::new(Event::BackedUp).with("file", path.display());
     journal::write(record.with("accounts", accounts).with("tokens", tokens));
@@ -58,6 +64,21 @@ pub(crate) fn run(arguments: &Backup, host: &Host, output: &Output) -> Result<()
     let as_json = || json!({ "file": path, "at": at.to_string(), "accounts": accounts, "tokens": tokens });
     output.done(text, as_json)?;
     if broken == 0 { Ok(()) } else { Err(Failure::BrokenAccounts { broken, all }) }
+}
+
+/// Writes down for `doctor` that there is a backup. The backup is whole without it.
+fn remember(arguments: &Backup, host: &Host, at: UnixTime, summary: Summary, imprint: Imprint) {
+    let Summary { accounts, tokens, .. } = summary;
+    let recipients = arguments.recipient.clone();
+    let absolute = std::path::absolute(&arguments.file).ok();
+    let Some(file) = absolute.as_deref().and_then(Path::to_str) else {
+        return output::warning("\"twofactor doctor\" will not know of it: its path is not UTF-8");
+    };
+    let Imprint { size, sha256 } = imprint;
+    let backup = LastBackup { at, file: file.to_owned(), size, sha256, recipients, accounts, tokens };
+    if let Err(error) = host.accounts.remember_backup(&backup) {
+        output::warning(&format!("\"twofactor doctor\" will not know of it: {error}"));
+    }
 }
 
 fn say_unreadable(error: StoreError) {

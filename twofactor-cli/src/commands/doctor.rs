@@ -5,6 +5,7 @@
 //! What a thing means is judged by `twofactor_admin::checkup`; here it is only looked up.
 
 mod accounts;
+mod backup;
 mod blocks;
 mod clock;
 mod configuration;
@@ -22,6 +23,7 @@ use std::path::Path;
 use serde_json::Value;
 use twofactor_admin::checkup::Severity;
 use twofactor_core::config::Config;
+use twofactor_core::store::administration::LastBackup;
 
 use crate::args;
 use crate::error::Failure;
@@ -34,7 +36,8 @@ pub(crate) fn run(arguments: &args::Doctor, named: Option<&Path>, output: &Outpu
     host::must_be_root()?;
     host::protect_memory();
     let repairs = if arguments.fix { repairs::make(named) } else { Vec::new() };
-    let checkup = Checkup { repairs, areas: look(named) };
+    let (areas, last_backup) = look(named);
+    let checkup = Checkup { repairs, areas, last_backup };
     let screen = output.screen(Stream::Results);
     let text = || words::as_text(&checkup, screen, output.verbosity == Verbosity::Quiet);
     output.report(text, || words::as_json(&checkup))?;
@@ -52,7 +55,7 @@ impl RulesCheckup {
         let (services, unreadable) = services::that_run_ours();
         let names = services.iter().map(|service| service.name.as_str()).chain(unreadable.iter().map(String::as_str));
         configuration::look_at_rules_of(&mut area, file, config, &names.collect::<Vec<_>>());
-        Self(Checkup { repairs: Vec::new(), areas: vec![area] })
+        Self(Checkup { repairs: Vec::new(), areas: vec![area], last_backup: None })
     }
 
     /// True when there is nothing to say of them.
@@ -72,8 +75,8 @@ impl RulesCheckup {
     }
 }
 
-/// Looks at the whole host.
-fn look(named: Option<&Path>) -> Vec<Area> {
+/// Looks at the whole host. Gives its last backup, too.
+fn look(named: Option<&Path>) -> (Vec<Area>, Option<LastBackup>) {
     let (mut configuration, source) = configuration::look(named);
     // What is wrong with a stack does not depend on the rules; what is asked of people does.
     let defaults = Config::default();
@@ -83,11 +86,14 @@ fn look(named: Option<&Path>) -> Vec<Area> {
     configuration::look_at_rules(&mut configuration, &source, &found);
     let state = storage::look(&source);
     let (accounts, with_keys) = accounts::look(&source, &found, &state);
-    let mut areas = vec![configuration, state, services];
+    let (backup, last_backup) = backup::look(&source).unzip();
+    let mut areas = vec![configuration, state];
+    areas.extend(backup);
+    areas.push(services);
     areas.extend(sshd::look(config, &found, &with_keys));
     areas.push(clock::look());
     areas.extend(sandboxes::look(config, &found));
     areas.push(selinux::look(config, &found));
     areas.push(accounts);
-    areas
+    (areas, last_backup.flatten())
 }

@@ -8,6 +8,7 @@ mod backup;
 mod exporting;
 mod history;
 mod import;
+mod last_backup;
 mod renaming;
 mod series;
 mod sharing;
@@ -25,6 +26,7 @@ pub use backup::{
 pub use exporting::{ExportedAccount, ExportedSecret, SecretStanding};
 pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
+pub use last_backup::LastBackup;
 pub use renaming::{RenameError, Renamed};
 pub use series::{ImportRecord, SeriesSummary};
 pub use sharing::{Sharer, Sharing};

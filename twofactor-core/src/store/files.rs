@@ -24,6 +24,8 @@ mod holdings;
 mod identity;
 #[cfg(feature = "registry")]
 mod inspection;
+#[cfg(feature = "registry")]
+mod last_backup;
 mod locations;
 #[cfg(feature = "registry")]
 mod merging;

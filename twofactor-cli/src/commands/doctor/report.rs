@@ -3,12 +3,15 @@
 use std::fmt;
 
 use twofactor_admin::checkup::{Finding, Severity};
+use twofactor_core::store::administration::LastBackup;
 
 /// Everything that was looked at.
 pub(crate) struct Checkup {
     /// The repairs made before, in words.
     pub(crate) repairs: Vec<String>,
     pub(crate) areas: Vec<Area>,
+    /// The last backup that this host wrote, where it is known.
+    pub(crate) last_backup: Option<LastBackup>,
 }
 
 impl Checkup {

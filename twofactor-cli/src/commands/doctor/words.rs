@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use twofactor_admin::checkup::{Finding, Severity};
 
+use super::backup;
 use super::report::{Area, Checkup, Unchecked};
 use crate::output::values::counted;
 use crate::output::{self, Screen, Tint, WIDTH, tinted};
@@ -138,6 +139,7 @@ pub(super) fn as_json(checkup: &Checkup) -> Value {
         "findings": findings,
         "unchecked": unchecked,
         "areas": areas,
+        "backup": checkup.last_backup.as_ref().map(backup::as_json),
     })
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::last_backup::LastBackup;
 use super::state::Marking;
 use crate::account::{RecoveryCodes, Revival};
 use crate::host::trusted::FileError;
@@ -197,6 +198,8 @@ pub struct Restored {
     pub voided: Vec<UserName>,
     /// The users with a counter whose next code counts only together with the one after it.
     pub in_doubt: Vec<UserName>,
+    /// Those of the users whose accounts came back of whom this host had the remains of an account, as a reset leaves them.
+    pub reset_here: Vec<UserName>,
     /// The marker beside the configuration.
     pub marking: Marking,
     /// A folder that could not be removed.
@@ -268,4 +271,10 @@ pub trait StateBackup {
         next: &mut NextRecord<'_>,
         recovery: RecoveryCodes,
     ) -> Result<Restored, RestoreError>;
+
+    /// Writes down that a backup was written.
+    fn remember_backup(&self, backup: &LastBackup) -> Result<(), StoreError>;
+
+    /// The last backup of this state; `None` when none was written down.
+    fn last_backup(&self) -> Result<Option<LastBackup>, StoreError>;
 }

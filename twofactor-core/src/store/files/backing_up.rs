@@ -15,7 +15,7 @@ use crate::account::RecoveryCodes;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
 use crate::store::administration::{
-    AccountRecord, BackupRecord, Destination, NextRecord, RestoreError, Restored, StateBackup,
+    AccountRecord, BackupRecord, Destination, LastBackup, NextRecord, RestoreError, Restored, StateBackup,
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
@@ -59,6 +59,14 @@ impl StateBackup for Files {
             Destination::Empty => self.restore_all(next, recovery),
             Destination::InUse => self.merge_all(next, recovery),
         }
+    }
+
+    fn remember_backup(&self, backup: &LastBackup) -> Result<(), StoreError> {
+        self.remember(backup)
+    }
+
+    fn last_backup(&self) -> Result<Option<LastBackup>, StoreError> {
+        self.remembered()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::store::files::decoy::DECOY;
 use crate::store::files::differences;
 use crate::store::files::error::FilesError;
 use crate::store::files::identity;
+use crate::store::files::last_backup;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{Account, SECRET, STATE, USERS};
 use crate::store::registry::{self, RegistryError, RegistryReader};
@@ -21,7 +22,8 @@ use crate::store::registry::{self, RegistryError, RegistryReader};
 const OF_THE_REGISTRY: [&str; 4] =
     [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, registry::JOURNAL];
 /// Files of the state folder that are replaced, so that their successors may be left over.
-const OF_OURS: [&str; 4] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, identity::FILE];
+const OF_OURS: [&str; 5] =
+    [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, identity::FILE, last_backup::FILE];
 /// The folder with the records of changed PAM services.
 const SERVICES: &str = "services";
 
@@ -52,6 +54,7 @@ impl Inspection {
                 // The decoy is made anew whenever it cannot be used; whether the identity fits was looked at on the way here.
                 USERS | DECOY | identity::FILE | identity::LOST_AND_FOUND => {}
                 SERVICES => self.look_at_records(state),
+                last_backup::FILE => state.has(&name).map_or_else(|error| self.found(error), drop),
                 // The registry looks at these itself.
                 name if OF_THE_REGISTRY.contains(&name) => {}
                 name if name.starts_with(UNFINISHED) => self.flaws.push(Defect::LeftOver(state.path().join(name))),

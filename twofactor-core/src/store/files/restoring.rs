@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::identity::{self, USERS_FILE, is_used};
+use super::last_backup;
 use super::locations::Files;
 use super::user_folder::{SECRET, STATE, USERS};
 use crate::account::{Credentials, RecoveryCodes, State};
@@ -60,6 +61,7 @@ impl Files {
         let identity = Identity::generate()?;
         staging.name(&identity)?;
         copy_records(state.path(), staging.folder.path())?;
+        last_backup::carry_over(state, &staging.folder)?;
         staging.folder.flush_file_system()?;
         let (parent, name) = self.parent()?;
         // Made inside the state, it has the labels of the state; exchanged it can be from outside only.
@@ -188,6 +190,7 @@ impl Staging {
             tokens: 0,
             voided: Vec::new(),
             in_doubt: Vec::new(),
+            reset_here: Vec::new(),
             marking: Marking::NothingToMark,
             left_over: None,
         };
@@ -340,7 +343,7 @@ mod tests {
     use crate::host::clock::SystemClock;
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::UserName;
-    use crate::store::administration::{BrokenOff, Destination, StateBackup as _, Value};
+    use crate::store::administration::{BrokenOff, Destination, LastBackup, StateBackup as _, Value};
     use crate::store::files::PATIENCE;
     use std::ops::ControlFlow;
 
@@ -388,6 +391,25 @@ mod tests {
         let names = fs::read_dir(place.path()).unwrap().count();
         assert_eq!(names, 2, "the state and the folder of its marker");
         assert!(matches!(restore(&files, vec![Ok(account("carol"))]), Err(RestoreError::InUse)));
+    }
+
+    #[test]
+    fn a_host_that_is_restored_still_knows_its_last_backup() {
+        let place = private_directory();
+        let files = files(place.path(), "state");
+        restore(&files, Vec::new()).unwrap();
+        let backup = LastBackup {
+            at: UnixTime::from_seconds(1_800_000_000),
+            file: "/srv/codes.age".to_owned(),
+            size: 1,
+            sha256: String::new(),
+            recipients: Vec::new(),
+            accounts: 0,
+            tokens: 0,
+        };
+        files.remember_backup(&backup).unwrap();
+        restore(&files, vec![Ok(account("alice"))]).unwrap();
+        assert_eq!(files.last_backup().unwrap(), Some(backup));
     }
 
     #[test]
