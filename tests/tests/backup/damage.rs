@@ -1,6 +1,7 @@
 //! Files that are damaged, short, or another's: exit code 6, and nothing is changed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use nix::mount::{MsFlags, mount};
 use twofactor_tests::fob::Fob;
@@ -65,6 +66,26 @@ fn only_the_right_passphrase_opens_a_file() {
 }
 
 #[test]
+fn a_file_whose_passphrase_asks_for_gigabytes_is_refused() {
+    host(|host| {
+        host.user_with_app("alice");
+        let file = "/root/words.age";
+        assert!(with_input(host, &["backup", file, "--passphrase"], PASSPHRASE).status.success());
+        begin_anew();
+        let mut content = fs::read(file).unwrap();
+        // The work stands at the end of the second line: 2^17, and here 2^22, which is 4 GiB.
+        let end = content.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0;
+        assert_eq!(&content[end - 3..end], b" 17");
+        content[end - 2..end].copy_from_slice(b"22");
+        fs::write(file, content).unwrap();
+        let output = with_input(host, &["restore", file, "--passphrase"], PASSPHRASE);
+        assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+        assert!(said(&output).contains("asks for more memory than is given"), "{}", said(&output));
+        assert_eq!(everything().len(), 1);
+    });
+}
+
+#[test]
 fn a_full_disk_changes_nothing() {
     host(|host| {
         host.user_with_app("alice");
@@ -99,6 +120,18 @@ fn a_state_that_is_a_file_system_of_its_own_is_not_replaced() {
         begin_anew();
         fs::create_dir(STATE).unwrap();
         mount(Some("twofactor-tests"), STATE, Some("tmpfs"), MsFlags::empty(), Some("mode=0700")).unwrap();
+        let output = host.run_twofactor(&restoring(&file, &[]));
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+        assert!(said(&output).contains("is a file system of its own"), "{}", said(&output));
+        assert_eq!(everything().len(), 1);
+        // Nor is one with such a folder of users, which would stay where it is.
+        nix::mount::umount(STATE).unwrap();
+        let users = format!("{STATE}/users");
+        fs::create_dir(&users).unwrap();
+        for folder in [STATE, &users] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        mount(Some("twofactor-tests"), users.as_str(), Some("tmpfs"), MsFlags::empty(), Some("mode=0700")).unwrap();
         let output = host.run_twofactor(&restoring(&file, &[]));
         assert_eq!(output.status.code(), Some(7), "{}", said(&output));
         assert!(said(&output).contains("is a file system of its own"), "{}", said(&output));

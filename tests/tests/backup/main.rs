@@ -7,7 +7,11 @@
 mod content;
 mod damage;
 mod interrupted;
+mod meanwhile;
+mod memory;
 mod merging;
+mod scheduled;
+mod undone;
 mod used;
 
 use std::fs;

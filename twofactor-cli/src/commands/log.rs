@@ -27,7 +27,7 @@ use crate::commands::log::listing::Listing;
 use crate::commands::log::problem::Problem;
 use crate::commands::log::zone::HostZone;
 use crate::error::Failure;
-use crate::host::configuration;
+use crate::host::{Host, configuration};
 use crate::output::{Output, Reader, warning};
 
 pub(super) fn run(arguments: &Log, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
@@ -127,6 +127,19 @@ fn history<'s>(accounts: &dyn AdministeredStore, wanted: &'s Wanted) -> Option<E
             None
         }
     }
+}
+
+/// Hands out the entries of the registry's history and of the logs that are asked for, by time. An error where no log can
+/// be read; the history has been handed out then all the same.
+pub(super) fn each_entry(host: &Host, wanted: &Wanted, take: &mut dyn FnMut(Entry)) -> Result<(), Failure> {
+    let zone = HostZone::of_this_host();
+    let history = history(&*host.accounts, wanted);
+    let (logs, read) = match logs(wanted, &zone) {
+        Ok(logs) => (logs, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    Merge::new(history.into_iter().chain(logs).collect()).for_each(take);
+    read
 }
 
 /// The entries of the journal and of the files of a syslog daemon. Some of it must be readable.

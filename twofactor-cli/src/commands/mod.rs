@@ -32,6 +32,7 @@ mod ssh_key;
 mod state;
 mod status;
 mod token;
+mod undone;
 mod unlock;
 mod verify;
 

@@ -2,27 +2,27 @@
 //!
 //! Invariants: an account that has credentials keeps them. What this host knows to be used, lost or revoked stays so. All of
 //! the backup is read and found valid first. Then each step is whole by itself and does nothing the second time: an
-//! interrupted merge is completed by running it again. The registry comes first, as when a token is assigned.
+//! interrupted merge is completed by running it again. The registry comes first, as when a token is assigned, but for the
+//! folders of owners who have none: an owner without a folder would have lost it.
 
 use std::collections::BTreeSet;
 
 use super::locations::Files;
 use super::restoring::{Arrival, Staging};
-use super::user_folder::{Account, SECRET};
-use crate::account::{Credentials, RecoveryCodes};
+use super::user_folder::Account;
+use crate::account::{Credentials, RecoveryCodes, State};
 use crate::host::clock::UnixTime;
-use crate::host::trusted::Folder;
 use crate::host::user::UserName;
 use crate::store::administration::{NextRecord, RestoreError, Restored};
-use crate::store::credentials_text;
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::registry::{self, CHANGE_PATIENCE, RegistryReader, Writer};
 
 /// The rules of a merge, and its time.
 struct Merge<'m> {
-    users: &'m Folder,
     staging: &'m Staging,
+    /// The users without credentials of whom something was kept here.
+    remains: BTreeSet<UserName>,
     reader: Option<RegistryReader>,
     recovery: RecoveryCodes,
     now: UnixTime,
@@ -37,7 +37,7 @@ impl Files {
         let now = self.clock.now().map_err(StoreError::from)?;
         self.claim()?;
         let state = self.state_folder_or_new()?;
-        let users = self.users_folder_or_new()?;
+        self.users_folder_or_new()?;
         // Against another restore. The registry has the same lock.
         let lock = self.state_folder_or_new()?.lock(CHANGE_PATIENCE)?;
         let staging = Staging::begin(&state)?;
@@ -45,6 +45,13 @@ impl Files {
         staging.folder.flush_file_system()?;
         let coming = self.coming(&restored.users)?;
         drop(lock);
+        let mut remains = BTreeSet::new();
+        for user in &coming {
+            if self.unlocked(user)?.is_some() {
+                remains.insert(user.clone());
+            }
+            drop(self.locked_or_new(user)?);
+        }
         // Held until the accounts are there, too.
         let mut writer = None;
         restored.tokens = 0;
@@ -56,7 +63,7 @@ impl Files {
             writer = Some(opened);
         }
         let reader = RegistryReader::open(&state).map_err(StoreError::from)?;
-        let merge = Merge { users: &users, staging: &staging, reader, recovery, now };
+        let merge = Merge { staging: &staging, remains, reader, recovery, now };
         for user in std::mem::take(&mut restored.users) {
             let comes = coming.contains(&user);
             self.merge_account(&merge, user, comes, &mut restored)?;
@@ -90,8 +97,8 @@ impl Files {
         let missing = || StoreError::from(FilesError::NoFolder(merge.staging.users.path().join(user.as_str())));
         let staged = Account(merge.staging.users.folder(user.as_str())?.ok_or_else(missing)?);
         let (mut credentials, theirs) = (staged.credentials()?, staged.state()?);
-        let here = self.locked(&user)?;
-        let known = here.as_ref().map(Account::state).transpose()?;
+        let here = if comes { Some(self.locked_or_new(&user)?) } else { self.locked(&user)? };
+        let known = here.as_ref().map(Account::state).transpose()?.filter(|state| *state != State::default());
         let is_another = known.as_ref().is_some_and(|ours| theirs.uid.is_some_and(|uid| !ours.may_be_of(uid)));
         // Enrolled meanwhile, or another person.
         let stays = here.as_ref().map_or(Ok(false), Account::has_credentials)? || is_another;
@@ -109,20 +116,20 @@ impl Files {
         if let Some(credentials) = &mut credentials {
             merge.keep_registered(&user, credentials)?;
         }
+        // The remains of an account, without an invitation: a reset leaves that.
+        let is_invited = known.as_ref().is_some_and(|state| state.invitation.is_some());
+        if credentials.is_some() && merge.remains.contains(&user) && !is_invited {
+            restored.reset_here.push(user.clone());
+        }
         let known = known.unwrap_or_default();
         let revival = state.revive(credentials.as_mut(), &known, merge.recovery, merge.now);
         restored.note(&user, revival);
+        // Credentials that the state tells of must be there.
+        state.has_credentials = false;
         match (here, credentials) {
             (Some(here), Some(credentials)) => here.write(&state, &credentials)?,
             (Some(here), None) => here.write_state(&state)?,
-            (None, credentials) => {
-                let folder = Account(staged.0.lock(self.patience())?);
-                folder.write_state(&state)?;
-                if let Some(credentials) = credentials {
-                    folder.folder().replace(SECRET, credentials_text::write(&credentials).as_bytes())?;
-                }
-                merge.staging.users.move_to(user.as_str(), merge.users, user.as_str())?;
-            }
+            (None, _) => return Err(missing().into()),
         }
         restored.users.push(user);
         Ok(())
