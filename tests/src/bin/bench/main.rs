@@ -1,12 +1,12 @@
-//! `make bench`: what a login costs with our module and with its peers, what a registry of a million tokens costs, and what
-//! the broker costs, through the real libpam and with the real tool, in one run.
+//! `make bench`: what a login costs with our module and with its peers, what a registry of a million tokens costs, with its
+//! backup, and what the broker costs, through the real libpam and with the real tool, in one run.
 //!
 //! What always holds: whatever is compared takes turns, so that whatever else the machine does hits all alike, and works
 //! on the same disk with the same data; between two measurements the file system is synced outside the measured time, so
 //! that nobody pays for what another left unwritten. Most targets are ratios within the run. Missing one of them makes the
 //! program fail.
 //!
-//! `logins`, `tokens` or `broker` measures one part alone. `--quick` measures less, at small sizes only, to work on
+//! `logins`, `tokens`, `moving` or `broker` measures one part alone. `--quick` measures less, at small sizes only, to work on
 //! the benchmark itself.
 
 #![allow(
@@ -29,6 +29,7 @@ mod durability;
 mod libpam;
 mod logins;
 mod machine;
+mod moving;
 mod population;
 mod queue;
 mod refusals;
@@ -52,6 +53,7 @@ use crate::broker::Broker;
 use crate::disk::Disk;
 use crate::logins::Logins;
 use crate::machine::Machine;
+use crate::moving::Moving;
 use crate::report::Report;
 use crate::tokens::Tokens;
 use crate::worker::Device;
@@ -61,6 +63,7 @@ use crate::worker::Device;
 struct Plan {
     logins: Option<logins::Plan>,
     tokens: Option<tokens::Plan>,
+    moving: Option<moving::Plan>,
     broker: Option<broker::Plan>,
 }
 
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
         words => match Plan::of(words) {
             Some(plan) => bench(plan),
             None => {
-                eprintln!("usage: bench [logins|tokens|broker] [--quick]");
+                eprintln!("usage: bench [logins|tokens|moving|broker] [--quick]");
                 ExitCode::from(2)
             }
         },
@@ -96,15 +99,28 @@ fn main() -> ExitCode {
 impl Plan {
     /// What was typed.
     fn of(words: &[&str]) -> Option<Self> {
-        let (words, logins, tokens, broker) = match words {
-            [words @ .., "--quick"] => (words, logins::Plan::QUICK, tokens::Plan::QUICK, broker::Plan::QUICK),
-            _ => (words, logins::Plan::FULL, tokens::Plan::FULL, broker::Plan::FULL),
+        let quick = Self {
+            logins: Some(logins::Plan::QUICK),
+            tokens: Some(tokens::Plan::QUICK),
+            moving: Some(moving::Plan::QUICK),
+            broker: Some(broker::Plan::QUICK),
+        };
+        let full = Self {
+            logins: Some(logins::Plan::FULL),
+            tokens: Some(tokens::Plan::FULL),
+            moving: Some(moving::Plan::FULL),
+            broker: Some(broker::Plan::FULL),
+        };
+        let (words, all) = match words {
+            [words @ .., "--quick"] => (words, quick),
+            _ => (words, full),
         };
         match words {
-            [] => Some(Self { logins: Some(logins), tokens: Some(tokens), broker: Some(broker) }),
-            ["logins"] => Some(Self { logins: Some(logins), ..Self::default() }),
-            ["tokens"] => Some(Self { tokens: Some(tokens), ..Self::default() }),
-            ["broker"] => Some(Self { broker: Some(broker), ..Self::default() }),
+            [] => Some(all),
+            ["logins"] => Some(Self { logins: all.logins, ..Self::default() }),
+            ["tokens"] => Some(Self { tokens: all.tokens, ..Self::default() }),
+            ["moving"] => Some(Self { moving: all.moving, ..Self::default() }),
+            ["broker"] => Some(Self { broker: all.broker, ..Self::default() }),
             _ => None,
         }
     }
@@ -142,7 +158,9 @@ fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
     // Without the many users of the part before: the index has no uids, and the broker looks one up.
     population::look_users_up_in_an_index();
     let broker = plan.broker.map(|plan| Broker::measure(host, &disk, plan));
-    Report { machine, logins, tokens, broker }
+    // Last, for its users stay in the files.
+    let moving = plan.moving.map(|plan| Moving::measure(host, &disk, plan));
+    Report { machine, logins, tokens, moving, broker }
 }
 
 fn progress(what: &str) {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::broker::Broker;
 use crate::logins::Logins;
 use crate::machine::Machine;
+use crate::moving::Moving;
 use crate::target::{Target, milliseconds};
 use crate::tokens::Tokens;
 
@@ -14,6 +15,7 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) logins: Option<Logins>,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) moving: Option<Moving>,
     pub(crate) broker: Option<Broker>,
 }
 
@@ -26,7 +28,8 @@ impl Report {
     fn targets(&self) -> Vec<Target> {
         let logins = self.logins.iter().flat_map(Logins::targets);
         let tokens = self.tokens.iter().flat_map(Tokens::targets);
-        logins.chain(tokens).chain(self.broker.iter().flat_map(Broker::targets)).collect()
+        let moving = self.moving.iter().flat_map(Moving::targets);
+        logins.chain(tokens).chain(moving).chain(self.broker.iter().flat_map(Broker::targets)).collect()
     }
 
     fn write_machine(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,6 +61,9 @@ impl fmt::Display for Report {
         }
         if let Some(tokens) = &self.tokens {
             writeln!(formatter, "{tokens}")?;
+        }
+        if let Some(moving) = &self.moving {
+            writeln!(formatter, "{moving}")?;
         }
         if let Some(broker) = &self.broker {
             writeln!(formatter, "{broker}")?;

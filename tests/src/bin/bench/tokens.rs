@@ -8,13 +8,14 @@ mod imports;
 mod logins;
 mod meanwhile;
 mod report;
-mod vendor;
+pub(crate) mod vendor;
 
 use std::ffi::OsString;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use twofactor_core::store::registry::FILE;
 use twofactor_tests::private_host::Host;
 
 use crate::machine::Meter;
@@ -103,7 +104,7 @@ struct Sites {
 
 /// A state folder with a registry, and users who log in there.
 #[derive(Debug)]
-struct Site(Population);
+pub(crate) struct Site(Population);
 
 impl Tokens {
     /// Measures in folders below `disk`.
@@ -148,32 +149,34 @@ impl Tokens {
 }
 
 impl Site {
-    fn make(host: &Host, folder: &Path, users: usize) -> Self {
+    /// Makes an empty state in `folder`, and users.
+    pub(crate) fn make(host: &Host, folder: &Path, users: usize) -> Self {
         Self(Population::strangers(host, folder, users))
     }
 
     /// Makes this site's users those of the host, for the tool. A worker has its own view.
-    fn be_known(&self) {
+    pub(crate) fn be_known(&self) {
         for name in INDEX {
             fs::copy(self.0.folder.join(name), Path::new("/etc").join(name)).expect("this host's /etc can be written");
         }
     }
 
     /// Runs the tool with this site's configuration; it must succeed.
-    fn tool<A: Into<OsString>>(&self, host: &Host, arguments: impl IntoIterator<Item = A>) -> Lap {
+    pub(crate) fn tool<A: Into<OsString>>(&self, host: &Host, arguments: impl IntoIterator<Item = A>) -> Lap {
         let configuration = [OsString::from("--config"), self.0.configuration().into()];
         let arguments: Vec<OsString> = configuration.into_iter().chain(arguments.into_iter().map(Into::into)).collect();
         stopwatch::time(host, &host.place("bin/twofactor"), &arguments)
     }
 
     /// Takes a seed file in.
-    fn import(&self, host: &Host, vendor: &Vendor, file: &Path, options: &[&str]) -> Lap {
+    pub(crate) fn import(&self, host: &Host, vendor: &Vendor, file: &Path, options: &[&str]) -> Lap {
         let words = ["token", "import", "--password-file"].map(OsString::from);
         let words = words.into_iter().chain([vendor.password_file().into(), file.into()]);
         self.tool(host, words.chain(options.iter().map(OsString::from)))
     }
 
-    fn assign_all(&self, host: &Host, owners: &Path) -> Lap {
+    /// Gives the tokens of a list to their owners.
+    pub(crate) fn assign_all(&self, host: &Host, owners: &Path) -> Lap {
         self.tool(host, ["token".into(), "assign".into(), "--from".into(), owners.as_os_str().to_owned()])
     }
 
@@ -190,6 +193,17 @@ impl Site {
                 population::write(&folder.join(name), content);
             }
         }
+    }
+
+    /// The number of accounts.
+    pub(crate) fn accounts(&self) -> usize {
+        let entries = fs::read_dir(self.0.state().join("users")).expect("a state").flatten();
+        entries.filter(|entry| entry.path().join("secret.toml").exists()).count()
+    }
+
+    /// Another program than the one that wrote them counts the tokens.
+    pub(crate) fn assert_holds(&self, host: &Host, tokens: usize) {
+        imports::assert_holds(host, &self.0.state().join(FILE), tokens);
     }
 
     /// How large a file of the registry is; one that is not there has no bytes.

@@ -88,7 +88,7 @@ fn reference(host: &Host, file: &Path, database: &Path, journal: &str, tokens: u
 }
 
 /// Somebody else than the program that wrote them counts the tokens.
-fn assert_holds(host: &Host, database: &Path, tokens: usize) {
+pub(super) fn assert_holds(host: &Host, database: &Path, tokens: usize) {
     let database = database.display().to_string();
     let found = host.succeed("sqlite3", ["-readonly", database.as_str(), "SELECT count(*) FROM tokens"]);
     assert_eq!(found.trim(), tokens.to_string(), "tokens in {database}");
