@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use twofactor_core::pam_service::modules;
 
 use crate::artifacts::{self, Artifacts};
-use crate::debian::system;
+use crate::debian::system::{self, Release};
 use crate::requirements::{self, NAMESPACES, PATH};
 pub use crate::said::said;
 use crate::syslog::{Line, Syslog};
@@ -69,10 +69,16 @@ pub fn private_host(test: impl FnOnce(&Host) + Send) {
     if !requirements::met() {
         return;
     }
-    let artifacts = artifacts::debug();
-    let Some(release) = system::chosen() else { return run(artifacts, test) };
+    match system::chosen() {
+        Some(release) => private_debian(release, test),
+        None => run(artifacts::debug(), test),
+    }
+}
+
+/// Runs `test` in a fresh Debian with the debug build, or skips it where that cannot be done.
+pub fn private_debian(release: Release, test: impl FnOnce(&Host) + Send) {
     if let Some(root) = system::base(release) {
-        on_a_thread(|| test(&Host::enter_root(root, Some(artifacts))));
+        on_a_thread(|| test(&Host::enter_root(root, Some(artifacts::debug()))));
     }
 }
 
