@@ -252,6 +252,31 @@ fn what_is_switched_off_is_refused_by_the_broker_and_what_is_there_is_still_list
     });
 }
 
+/// The command always sends one. The broker refuses a program that does not.
+#[test]
+fn a_change_that_is_asked_for_without_a_code_is_refused_by_the_broker() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        host.succeed("twofactor", ["ssh-key", "add", "alice", &file("laptop.pub", &public_line(1, "laptop"))]);
+        let fingerprint = list(host, "alice")[0]["fingerprint"].as_str().unwrap().to_owned();
+        let line = public_line(2, "");
+        let (kind, key) = line.trim_end().split_once(' ').unwrap();
+        let (uid, before) = (uid_of("alice"), fs::read(SECRET).unwrap());
+        for question in [
+            format!("ask=self-ssh-key-add user=alice uid={uid} ssh_key={kind} key=\"{key}\" label=work"),
+            format!("ask=self-ssh-key-remove user=alice uid={uid} fingerprint={fingerprint}"),
+            format!("ask=self-recovery user=alice uid={uid}"),
+            format!("ask=self-reset user=alice uid={uid}"),
+        ] {
+            let answer = crate::ask(host, uid, &format!(" version=1 {question}"));
+            assert!(answer.contains("answer=not-changed why=needs-code"), "{question}: {answer}");
+        }
+        assert_eq!(fs::read(SECRET).unwrap(), before);
+        assert!(opens(host, "alice", &alice.code()));
+    });
+}
+
 #[test]
 fn no_user_changes_or_lists_keys_of_another_not_even_with_a_code() {
     private_host(|host| {

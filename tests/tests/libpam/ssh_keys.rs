@@ -1,6 +1,7 @@
 //! A key that sshd has verified, as libpam hands it to the module: in PAM's environment, and nowhere else.
 
 use std::fs;
+use std::path::Path;
 
 use data_encoding::BASE64;
 use twofactor_tests::pam::{Answer, Outcome, ReturnCode};
@@ -134,6 +135,34 @@ fn where_pam_env_lets_users_set_the_variable_a_code_is_asked_and_the_log_names_t
         host.assert_logged(&["accepted user=alice service=sshd", "token=app"]);
         // A line of the session, as Debian's sshd has one, comes after every question.
         host.system_service("sshd", &format!("{OURS}session required pam_env.so user_readenv=1\n"));
+        assert_eq!(logs_in(host, "sshd", &shown, &[]).code(), ReturnCode::SUCCESS);
+    });
+}
+
+/// Without a path pam_env reads two files of /etc, and with libeconf those of a folder beside each.
+#[test]
+fn where_others_own_a_file_that_pam_env_reads_without_a_path_a_code_is_asked() {
+    private_host(|host| {
+        let alice = host.user_with_fob("alice");
+        enroll_key(host, "alice");
+        host.system_service("sshd", &format!("auth required pam_env.so\n{OURS}"));
+        let shown = format!("publickey {KEY}\n");
+        for file in [
+            "/etc/security/pam_env.conf",
+            "/etc/security/pam_env.conf.d/50-site.conf",
+            "/etc/environment",
+            "/etc/environment.d/50-site.conf",
+        ] {
+            fs::create_dir_all(Path::new(file).parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+            assert_eq!(logs_in(host, "sshd", &shown, &[]).code(), ReturnCode::SUCCESS, "{file}");
+            host.succeed("chown", ["bin", file]);
+            let asked = logs_in(host, "sshd", &shown, &[&alice.next_code()]);
+            assert_eq!(asked.code(), ReturnCode::SUCCESS, "{file}: {asked:?}");
+            host.assert_logged(&["reason=bad-config", &format!("{file} belongs to user 2, not to user 0")]);
+            assert!(host.module_log().last().unwrap().contains("token=app"), "{:?}", host.module_log());
+            host.succeed("chown", ["root", file]);
+        }
         assert_eq!(logs_in(host, "sshd", &shown, &[]).code(), ReturnCode::SUCCESS);
     });
 }

@@ -171,6 +171,11 @@ fn of_a_certificate_the_key_inside_counts() {
             let cut = BASE64.encode(&bytes[..length]);
             assert_eq!(verified_keys(&format!("publickey {} {cut}\n", kind.certificate_word())), [], "{length}");
         }
+        // The word before it, and its own first field.
+        let mut of_another_type = bytes.clone();
+        of_another_type[4] ^= 1;
+        let of_another_type = BASE64.encode(&of_another_type);
+        assert_eq!(verified_keys(&format!("publickey {} {of_another_type}\n", kind.certificate_word())), []);
         let longer = BASE64.encode(&[bytes.as_slice(), &[0]].concat());
         assert_eq!(verified_keys(&format!("publickey {} {longer}\n", kind.certificate_word())), []);
     }

@@ -362,6 +362,15 @@ fn a_key_of_another_person_under_the_same_name_counts_for_nobody() {
     assert_eq!(outcome.denial(), Reason::UidChanged);
 }
 
+/// Older versions wrote no uid. Whose keys these are is known once a code has opened a session.
+#[test]
+fn the_keys_of_an_account_that_names_no_uid_count_from_the_first_code_on() {
+    let (host, shown) = (host(), line(&key(ALICES)));
+    host.store.forget_uid(&UserName::new("alice").unwrap());
+    assert!(logs_in(&host, "alice", &shown, vec![types(&host.code())]).is_accepted());
+    assert!(logs_in(&host, "alice", &shown, Vec::new()).is_recognized());
+}
+
 #[test]
 fn a_broken_account_is_asked_and_refused() {
     for damage in ["type = \"sk-ssh-ed25519@openssh.com\"", "label = \"laptop\""] {

@@ -63,6 +63,24 @@ fn a_key_is_enrolled_as_not_attested_and_told_and_a_refusal_uses_no_code() {
 }
 
 #[test]
+fn without_a_code_no_key_is_added_or_removed() {
+    let fixture = Fixture::new();
+    fixture.add(1, &fixture.code(0, NOW)).unwrap();
+    let (before, keys) = (fixture.state(), fixture.store.own_ssh_keys(&fixture.alice).unwrap());
+    let (factors, first, parameters) = (Factors::ALL, FirstFactor::Invited, fixture.parameters);
+    let terms = Terms { factors, accepted: vec![Factors::ALL], first, parameters, recovery_codes: 10 };
+    let add = Change::AddSshKey { key: key(2), label: Label::key() };
+    for change in [add, Change::RemoveSshKey(key(1).fingerprint())] {
+        let request = Request { proof: None, invitation: None, change };
+        assert_eq!(
+            refused(fixture.store.change_own(&fixture.alice, request, &terms).made.unwrap()),
+            NotChanged::NeedsProof
+        );
+    }
+    assert_eq!((fixture.state(), fixture.store.own_ssh_keys(&fixture.alice).unwrap()), (before, keys));
+}
+
+#[test]
 fn a_wrong_code_is_counted_and_the_most_keys_are_not_exceeded() {
     let fixture = Fixture::new();
     assert_eq!(refused(fixture.add(1, &fixture.wrong())), NotChanged::Proof(Reason::WrongCode));
