@@ -108,6 +108,9 @@ fn a_name_with_an_account_is_not_taken_and_one_without_is_not_given() {
     fixture.assign(SECOND_FOB, "bob");
     let to_bob = fixture.rename("alice", &person("bob"));
     assert!(matches!(to_bob, Err(RenameError::Occupied(name)) if name == user("bob")));
+    fixture.enroll("dave", secret(9));
+    let to_dave = fixture.rename("alice", &person("dave"));
+    assert!(matches!(to_dave, Err(RenameError::Occupied(name)) if name == user("dave")), "he has an app alone");
     let of_carol = fixture.rename("carol", &person("alice"));
     assert!(matches!(of_carol, Err(RenameError::NoAccount(name)) if name == user("carol")));
     let to_oneself = fixture.rename("alice", &person("alice"));
