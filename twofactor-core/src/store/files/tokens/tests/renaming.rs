@@ -6,6 +6,7 @@ use std::thread;
 
 use super::*;
 use crate::account::invitation::Invitation;
+use crate::codes::token::Seeds;
 use crate::store::StoreError;
 use crate::store::administration::{
     AccountOwnership as _, AccountRenaming as _, Belongs, RenameError, Renamed, StateInspection as _,
@@ -186,6 +187,16 @@ fn a_rename_that_was_killed_before_it_dropped_what_counted_under_the_new_name_is
     let again = fixture.rename("alice", &alicia()).unwrap();
     assert_eq!(again.tokens, [serial(FOB)]);
     assert!(!fixture.directory.path().join(USERS).join("alice").exists());
+    // Another person who has the name by now keeps an account, and codes that are used.
+    fixture.enroll("alice", secret(9));
+    assert!(matches!(fixture.rename("alice", &alicia()), Err(RenameError::Occupied(_))));
+    fixture.store.reset(&user("alice"), Reset::Everything).unwrap();
+    fixture.restate("alice", |mut state| {
+        state.burn(Seeds::of(&secret(9), totp()), Progress { watermark: Some(Step(9)), ..Progress::default() });
+        state
+    });
+    assert!(matches!(fixture.rename("alice", &alicia()), Err(RenameError::Occupied(_))));
+    assert_eq!(fixture.state("alice").usage.len(), 1);
 }
 
 #[test]
