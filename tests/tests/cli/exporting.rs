@@ -21,7 +21,7 @@ use crate::stderr;
 fn exported(host: &Host, options: &str, typed: &str) -> (i32, String, String) {
     let out = host.place("out");
     let mut shell = host.command("sh");
-    shell.args(["-c", &format!("umask 077; exec twofactor export {options} >{}", out.display())]);
+    shell.args(["-c", &format!("umask 0; exec twofactor export {options} >{}", out.display())]);
     let mut terminal = Terminal::start(&shell, Size::LARGE);
     terminal.expect("to go on: ");
     terminal.type_line(typed);
