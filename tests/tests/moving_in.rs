@@ -274,6 +274,8 @@ fn enrolled_users_are_left_alone_unless_replace_says_otherwise() {
         let (app, _) = google(host, "alice", TOTP);
         let before = host.enroll("alice", &[]);
         assert!(import(host, &["google-authenticator", "--all"]).stdout.contains("alice: enrolled before"));
+        let left = import(host, &["google-authenticator", "--all", "--dry-run"]);
+        assert!(left.stdout.contains("alice: enrolled before"), "a rehearsal says it, too: {}", left.stdout);
         let dry = import(host, &["google-authenticator", "--all", "--replace", "--dry-run"]);
         assert!(dry.stdout.contains("alice: would be taken over"), "{}", dry.stdout);
         assert_eq!(ours(host, "alice", &before.code()), ReturnCode::SUCCESS, "a rehearsal changes nothing");
