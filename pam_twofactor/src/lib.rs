@@ -35,7 +35,7 @@ use twofactor_core::log::record::{Audit as _, Event, Record};
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::pam_service::first_factor::FirstFactor;
 use twofactor_core::store::broker::{self, Broker};
-use twofactor_core::store::{self, EnrollmentStore, FilesAndBroker, Judge, Store, StoreError};
+use twofactor_core::store::{self, EnrollmentStore, FilesAndBroker, Judge, LocalAndCentral, Store, StoreError};
 
 use crate::accounts::SystemAccounts;
 use crate::conversation::PamConversation;
@@ -300,7 +300,11 @@ impl Host {
         let store: Box<dyn LoginStore> = match process {
             Process::Unprivileged => Box::new(the_broker()),
             Process::ItsUsers | Process::Roots => {
-                Box::new(FilesAndBroker::new(store::open(config, SystemClock), the_broker(), judge))
+                let local = FilesAndBroker::new(store::open(config, SystemClock), the_broker(), judge);
+                match config.membership {
+                    Some(_) => Box::new(LocalAndCentral::new(local, the_link())),
+                    None => Box::new(local),
+                }
             }
         };
         Self { store, process, name }
@@ -327,6 +331,11 @@ fn process() -> Process {
 fn the_broker() -> Broker {
     let broker = Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE);
     if geteuid().is_root() { broker.started_by(Uid(getuid().as_raw())) } else { broker }
+}
+
+/// The link to the servers of this host's fleet.
+fn the_link() -> Broker {
+    Broker::link(Path::new(broker::LINK), Owner::ROOT, broker::PATIENCE)
 }
 
 /// A line about a failure that came before the login began.

@@ -88,6 +88,12 @@ pub fn server() -> &'static Path {
     BUILT.get_or_init(|| find(&cargo_build(&["--package", "twofactor-server"]), "twofactor-server"))
 }
 
+/// `twofactor-link`.
+pub fn link() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find(&cargo_build(&["--package", "twofactor-link"]), "twofactor-link"))
+}
+
 /// A security key in software, which ssh and ssh-keygen load.
 pub fn security_key() -> PathBuf {
     find(&cargo_build(&["--package", "security-key"]), "libsecurity_key.so")

@@ -350,6 +350,24 @@ mod tests {
     }
 
     #[test]
+    fn a_host_of_a_fleet_is_read_whole_or_refused() {
+        let text =
+            "[fleet]\nservers = [\"otp1.example.org\", \"otp2:99\"]\nca = \"/a\"\ncertificate = \"/b\"\nkey = \"/c\"\n";
+        let servers = Config::parse(&format!("{text}offline = \"deny\"\n")).unwrap().membership.unwrap().servers;
+        assert_eq!(servers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["otp1.example.org:7443", "otp2:99"]);
+        for (text, problem) in [
+            ("[fleet]\n".to_owned(), "1:1: servers is missing"),
+            (text.replace("\"otp1.example.org\"", "\"https://otp1\""), "2:12: servers lists names"),
+            (text.replace("[\"otp1.example.org\", \"otp2:99\"]", "[]"), "servers is empty"),
+            (text.replace("\"/c\"", "\"c\""), "5:7: key is an absolute path"),
+            (format!("{text}offline = \"allow\"\n"), "6:11: offline: \"allow\" is none of deny"),
+        ] {
+            let found = problems(&text);
+            assert!(found.iter().any(|found| found.contains(problem)), "{problem}: {found:?}");
+        }
+    }
+
+    #[test]
     fn the_machine_with_the_central_store_is_read_whole_or_refused() {
         let text = r#"[store]
 postgresql = "host=db1 dbname=twofactor"

@@ -8,6 +8,7 @@
 
 pub mod administration;
 mod beside_broker;
+mod beside_fleet;
 pub mod broker;
 mod credentials_text;
 mod decoy;
@@ -27,6 +28,7 @@ mod verification;
 pub mod wire;
 
 pub use beside_broker::{FilesAndBroker, Judge};
+pub use beside_fleet::LocalAndCentral;
 pub use enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };

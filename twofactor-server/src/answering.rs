@@ -77,6 +77,11 @@ impl Server {
             About::Nobody => UserName::new("?").map_err(|_| WireError::Value("user"))?,
         };
         let answered = self.judge(&host.name, question, &message, &user).await;
+        let is_new = || answered.as_ref().is_ok_and(|answer| answer.in_short() == "new");
+        if matches!(call, Call::EnrollmentStatus(_)) && !host.may_enroll && is_new() {
+            // Before a secret is shown that could not be stored.
+            return Ok(not_here());
+        }
         Ok(answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error))))
     }
 
@@ -97,9 +102,7 @@ impl Server {
                 refused("a second factor is set up with an invitation only", "see [enrollment] in twofactor.toml(5)")
             }
             Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) if host.may_enroll => Ok(()),
-            Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) => {
-                refused("this host may enroll no user", "see may in [[host]] of twofactor.toml(5)")
-            }
+            Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) => Err(not_here()),
             Call::CheckRegistration(..)
             | Call::Register(..)
             | Call::OwnAccount(_)
@@ -150,6 +153,12 @@ impl Server {
         // There is always a first.
         self.queues.get(place).unwrap_or(&self.queues[0])
     }
+}
+
+/// The refusal of an enrollment at a host that may only ask about logins.
+fn not_here() -> Message {
+    let hint = "see may in [[host]] of twofactor.toml(5), on the server";
+    Message::refusing(Reason::NotRoot, "this host may enroll no user", hint)
 }
 
 /// A question that is told from every other. One without a number gets one here: two logins may type the same.

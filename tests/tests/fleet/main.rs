@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod login;
 mod network;
 mod program;
 mod relay;
@@ -117,6 +118,11 @@ struct Enrolled {
 
 impl Enrolled {
     fn at(host: &Asking, name: &str) -> Self {
+        Self::through(&host.store(), name)
+    }
+
+    /// At a host that may enroll.
+    fn through(store: &Broker, name: &str) -> Self {
         let secret = Secret::generate(20).unwrap();
         let base32 = secret.expose_base32().to_string();
         let app = Authenticator { secret: base32, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
@@ -128,7 +134,7 @@ impl Enrolled {
         // Vouched for, so that no code is used up by it.
         let factor = PendingFactor::App { app: proposal.vouch(), recovery, secret: SecretOrigin::New };
         let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
-        host.store().store_pending(Pending { user: person.clone(), factor, invitation: None }).unwrap();
+        store.store_pending(Pending { user: person.clone(), factor, invitation: None }).unwrap();
         Self { person, app, recovery: kept }
     }
 

@@ -18,14 +18,14 @@ use super::network::{HELLO, Site, ask};
 use super::{Enrolled, Fleet, question};
 
 /// A machine with the central store: its configuration and files.
-struct Machine {
-    site: Site,
-    postgres: Postgres,
-    address: SocketAddr,
+pub(crate) struct Machine {
+    pub(crate) site: Site,
+    pub(crate) postgres: Postgres,
+    pub(crate) address: SocketAddr,
 }
 
 impl Machine {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let postgres = Fleet::postgres()?;
         // Free a moment ago, and nothing else of this host listens on ports by chance.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -38,7 +38,7 @@ impl Machine {
         self.site.place("twofactor.toml")
     }
 
-    fn configure(&self, hosts: &str) {
+    pub(crate) fn configure(&self, hosts: &str) {
         let place = |name: &str| self.site.place(name).display().to_string();
         let text = format!(
             "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n\
@@ -59,11 +59,11 @@ impl Machine {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    fn serve(&self) -> Serving {
+    pub(crate) fn serve(&self) -> Serving {
         let serving = Serving(self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap());
         let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(self.address).is_err() {
@@ -79,7 +79,7 @@ impl Machine {
 }
 
 /// A server, which ends with this value.
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Serving {
     fn end(&mut self) -> std::process::ExitStatus {

@@ -14,7 +14,7 @@ use twofactor_tests::artifacts::{debug, workspace};
 use twofactor_tests::checkout::files_below;
 
 /// The crates.
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
     "twofactor-core",
     "twofactor-admin",
     "twofactor-rehearsal",
@@ -22,6 +22,7 @@ const PACKAGES: [&str; 8] = [
     "twofactor-cli",
     "twofactord",
     "twofactor-server",
+    "twofactor-link",
     "tests",
 ];
 /// The libraries that have rules and know neither libpam nor a terminal.

@@ -1,9 +1,51 @@
-//! `[store]`, `[server]` and `[[host]]`: the machine that has the central store of a fleet, and the hosts that may ask it.
+//! `[fleet]`, `[store]`, `[server]` and `[[host]]`: a host that asks a central store, and the machine that has it.
 //!
 //! Invariants: a host is known by the name in its certificate, and what it may ask stands on the server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// The port of a server, unless an address names another.
+pub const PORT: u16 = 7443;
+
+/// `[fleet]`: this host asks a central store about users who have no account in its own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The servers, in the order in which they are asked.
+    pub servers: Vec<ServerAddress>,
+    /// The authority of their certificates.
+    pub ca: PathBuf,
+    /// The certificate of this host.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Its name, which its certificate bears.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl ServerAddress {
+    /// Reads `NAME` or `NAME:PORT`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) => (name, port.parse().ok().filter(|port| *port > 0)?),
+            None => (text, PORT),
+        };
+        is_host_name(name).then(|| Self { name: name.to_ascii_lowercase(), port })
+    }
+}
+
+impl std::fmt::Display for ServerAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.name, self.port)
+    }
+}
 
 /// `[store]`: the central store.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +108,16 @@ pub(super) fn is_host_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_the_port_that_it_names_or_the_usual_one() {
+        let parsed = |text| ServerAddress::parse(text).map(|address| address.to_string());
+        assert_eq!(parsed("OTP1.example.org").as_deref(), Some("otp1.example.org:7443"));
+        assert_eq!(parsed("192.0.2.1:99").as_deref(), Some("192.0.2.1:99"));
+        for wrong in ["", ":7443", "otp1:0", "otp1:70000", "otp1:x", "https://otp1", "otp 1", "-otp1"] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_letters_and_a_name_for_itself() {

@@ -46,6 +46,7 @@ pub(super) fn read(root: Section<'_, '_>) -> Config {
     config.rules = root.sections("rule").into_iter().filter_map(read_rule).collect();
     config.callers = root.sections("caller").into_iter().filter_map(read_caller).collect();
     config.helpdesks = root.sections("helpdesk").into_iter().filter_map(read_helpdesk).collect();
+    config.membership = root.section("fleet").and_then(reading_fleet::membership);
     config.central_store = root.section("store").and_then(reading_fleet::central_store);
     config.port = root.section("server").and_then(reading_fleet::port);
     config.hosts = root.sections("host").into_iter().filter_map(reading_fleet::host).collect();

@@ -1,9 +1,26 @@
-//! The keys of `[store]`, `[server]` and `[[host]]`. `None` when a section says too little; every mistake is recorded.
+//! The keys of `[fleet]`, `[store]`, `[server]` and `[[host]]`. `None` when a section says too little; every mistake is recorded.
 
 use std::path::PathBuf;
 
-use crate::config::fleet::{CentralStore, HostRule, Port, is_host_name};
+use crate::config::fleet::{CentralStore, HostRule, Membership, Port, ServerAddress, is_host_name};
 use crate::text::document::{Found, Section};
+
+pub(super) fn membership(section: Section<'_, '_>) -> Option<Membership> {
+    let servers = list(&section, "servers").map(|listed| {
+        let read = |text: &Found<&str>| {
+            let address = ServerAddress::parse(text.value);
+            if address.is_none() {
+                section.complain_about(text, "servers lists names of hosts, with a port behind a colon or without");
+            }
+            address
+        };
+        listed.iter().filter_map(read).collect()
+    });
+    let (ca, certificate, key) = (file(&section, "ca"), file(&section, "certificate"), file(&section, "key"));
+    let _ = section.word("offline", &[((), "deny")]);
+    section.finish();
+    Some(Membership { servers: servers?, ca: ca?, certificate: certificate?, key: key? })
+}
 
 pub(super) fn central_store(section: Section<'_, '_>) -> Option<CentralStore> {
     let postgresql = required(&section, "postgresql", section.string("postgresql"));

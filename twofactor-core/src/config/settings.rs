@@ -3,7 +3,7 @@
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Parameters, Window};
 use crate::config::caller::Caller;
-use crate::config::fleet::{CentralStore, HostRule, Port};
+use crate::config::fleet::{CentralStore, HostRule, Membership, Port};
 use crate::config::helpdesk::Helpdesk;
 use crate::config::rule::{Level, Rule};
 use std::collections::BTreeSet;
@@ -49,6 +49,8 @@ pub struct Config {
     pub callers: Vec<Caller>,
     /// `[[helpdesk]]`, in the order of the file. Each gives leave on its own.
     pub helpdesks: Vec<Helpdesk>,
+    /// `[fleet]`; `None` on a host that asks no central store.
+    pub membership: Option<Membership>,
     /// `[store]`; `None` where the accounts are in files.
     pub central_store: Option<CentralStore>,
     /// `[server]`; `None` where no server listens.
@@ -170,6 +172,7 @@ impl Default for Config {
             rules: Vec::new(),
             callers: Vec::new(),
             helpdesks: Vec::new(),
+            membership: None,
             central_store: None,
             port: None,
             hosts: Vec::new(),

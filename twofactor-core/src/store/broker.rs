@@ -41,6 +41,9 @@ use zeroize::Zeroizing;
 /// The socket of the broker.
 pub const SOCKET: &str = "/run/twofactord/socket";
 
+/// The socket of the link to a fleet's servers, which speaks as the broker does.
+pub const LINK: &str = "/run/twofactor-link/socket";
+
 /// The longest that a question may take, connecting included. The broker waits for a lock as long as a login does, and a little
 /// is added for the way.
 pub const PATIENCE: Duration = Duration::from_secs(12);
@@ -56,6 +59,8 @@ pub struct Broker {
     patience: Duration,
     /// The user who has started this process, where it is root's.
     starter: Option<Uid>,
+    /// The error where none listens.
+    absent: fn(PathBuf) -> BrokerError,
     /// Set once an answer has not come in time: a login waits for a stopped broker once.
     is_late: Cell<bool>,
 }
@@ -63,7 +68,13 @@ pub struct Broker {
 impl Broker {
     /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
     pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { socket: socket.to_owned(), owner, patience, starter: None, is_late: Cell::new(false) }
+        let (starter, absent) = (None, BrokerError::Absent as fn(PathBuf) -> BrokerError);
+        Self { socket: socket.to_owned(), owner, patience, starter, absent, is_late: Cell::new(false) }
+    }
+
+    /// The link to a fleet's servers behind `socket`: it is asked as a broker is.
+    pub fn link(socket: &Path, owner: Owner, patience: Duration) -> Self {
+        Self { absent: BrokerError::NoLink, ..Self::new(socket, owner, patience) }
     }
 
     /// The same, asked by a process of root that this user has started and can stop.
@@ -102,7 +113,7 @@ impl Broker {
 
     /// Asks one question on a connection of its own.
     fn ask<T>(&self, question: Message, read: impl FnOnce(&Answered) -> Result<T, WireError>) -> Result<T, StoreError> {
-        self.ask_or(BrokerError::Absent, question, read)
+        self.ask_or(self.absent, question, read)
     }
 
     /// The same. `absent` is the error when there is no broker. Where others have taken up the broker's places, it asks again:

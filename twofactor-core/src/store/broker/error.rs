@@ -1,6 +1,6 @@
 //! Errors of a question to the broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -15,6 +15,9 @@ pub enum BrokerError {
     /// There is no broker: no socket, or no process behind it.
     #[error("this program does not run as root, and no broker listens at {}", .0.display())]
     Absent(PathBuf),
+    /// There is no link to the servers of this host's fleet.
+    #[error("no link to the servers of the fleet listens at {}", .0.display())]
+    NoLink(PathBuf),
     /// The folders above the socket are not of root alone.
     #[error("{0}")]
     Folder(FileError),
@@ -27,7 +30,7 @@ pub enum BrokerError {
         uid: u32,
     },
     /// The connection failed, or what came over it is not understood.
-    #[error("the broker at {}: {error}", socket.display())]
+    #[error("the {} at {}: {error}", if is_link(socket) { "link" } else { "broker" }, socket.display())]
     Wire {
         /// The socket.
         socket: PathBuf,
@@ -53,6 +56,11 @@ pub enum BrokerError {
     ShowsNoSecret,
 }
 
+/// True for the socket of the link to a fleet's servers.
+fn is_link(socket: &Path) -> bool {
+    socket.iter().any(|part| part == "twofactor-link")
+}
+
 impl BrokerError {
     /// The error of an act of which no answer came: `look` is the command that shows if it was done. Other errors stay as they
     /// are.
@@ -71,7 +79,8 @@ impl Unusable for BrokerError {
         match self {
             Self::Absent(_) => Reason::NotRoot,
             Self::Folder(FileError::Unsafe { .. }) | Self::Stranger { .. } => Reason::UnsafeFile,
-            Self::Folder(_)
+            Self::NoLink(_)
+            | Self::Folder(_)
             | Self::Wire { .. }
             | Self::Unanswered { .. }
             | Self::RegistersNoTokens(_)
@@ -83,8 +92,10 @@ impl Unusable for BrokerError {
     fn hint(&self) -> String {
         match self {
             Self::Absent(_) | Self::RegistersNoTokens(_) => "systemctl enable --now twofactord.socket".to_owned(),
+            Self::NoLink(_) => "systemctl enable --now twofactor-link.socket".to_owned(),
             Self::Folder(_) => "look at it: ls -ld /run/twofactord".to_owned(),
             Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
+            Self::Wire { socket, .. } if is_link(socket) => "see: systemctl status twofactor-link.service".to_owned(),
             Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),
             Self::Unanswered { look, .. } => format!("see what was done: {look}"),
             Self::ShowsNoSecret => "the user logs in with ssh or at the console".to_owned(),

@@ -1,0 +1,137 @@
+//! A login on a host of a fleet: the module, the link, TLS, a server and PostgreSQL, in one private host.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rcgen::KeyPair;
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::store::broker::{Broker, LINK};
+use twofactor_tests::artifacts::{link, server};
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::{Host, private_host};
+
+use super::Enrolled;
+use super::network::pem;
+use super::program::Machine;
+
+const WEB1: &str = "web1.example.org";
+
+/// The link of a private host, which ends with this value.
+struct Linked(Child);
+
+impl Drop for Linked {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Makes the private host one of the fleet: name, certificate, configuration, link.
+fn join(host: &Host, machine: &Machine, certified: &(rcgen::Certificate, KeyPair)) -> Linked {
+    let folder = host.place("fleet");
+    fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        path.display().to_string()
+    };
+    let (certificate, key) = certified;
+    let certificate = write("host.pem", &pem("CERTIFICATE", certificate.der()));
+    let key = write("host.key", &pem("PRIVATE KEY", &key.serialize_der()));
+    let ca = machine.site.place("ca.pem").display().to_string();
+    let mut hosts = fs::OpenOptions::new().append(true).open("/etc/hosts").unwrap();
+    writeln!(hosts, "127.0.0.1 otp1.example.org").unwrap();
+    host.configure(&format!(
+        "[fleet]\nservers = [\"otp1.example.org:{}\"]\nca = \"{ca}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n",
+        machine.address.port()
+    ));
+    let mut command = host.command(link());
+    command.args(["--listen", LINK]).stdin(Stdio::null());
+    let linked = Linked(command.spawn().unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    while UnixStream::connect(LINK).is_err() {
+        assert!(Instant::now() < until, "the link does not listen");
+        sleep(Duration::from_millis(20));
+    }
+    linked
+}
+
+#[test]
+fn a_user_of_the_fleet_logs_in_and_an_administrator_of_the_host_does_so_without_it() {
+    // Built outside.
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::new() else { return };
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure(&format!(
+            "[[host]]\nname = \"{WEB1}\"\n[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\n"
+        ));
+        let mut serving = machine.serve();
+        let at_the_desk = join(host, &machine, &machine.site.host("desk"));
+        let alice = Enrolled::through(&Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12)), "alice");
+        drop(at_the_desk);
+        let linked = join(host, &machine, &machine.site.host(WEB1));
+        host.add_user("alice");
+        host.add_user("stranger");
+        let admin = host.user_with_fob("admin");
+
+        let code = alice.code(0);
+        assert_eq!(host.login("alice").rhost("192.0.2.7").typing(&code).code(), ReturnCode::SUCCESS);
+        host.assert_logged(&[": accepted user=alice", "token=app"]);
+        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTH_ERR);
+        host.assert_logged(&[": denied user=alice", "reason=replayed"]);
+        assert_eq!(host.login("alice").typing(alice.wrong()).code(), ReturnCode::AUTH_ERR);
+        assert_eq!(host.login("admin").typing(admin.next_code()).code(), ReturnCode::SUCCESS, "by this host's files");
+        assert_eq!(host.login("stranger").typing(&code).code(), ReturnCode::AUTH_ERR);
+        let asked = "select count(*) from twofactor.audit where event = 'redeem' and name = 'admin'";
+        assert_eq!(machine.postgres.sql(asked), "0");
+        let asked =
+            "select host, count(*) from twofactor.audit where event = 'redeem' and name = 'alice' group by host";
+        assert_eq!(machine.postgres.sql(asked), format!("{WEB1}|3"));
+        assert!(!Path::new("/var/lib/twofactor/users/alice").exists(), "no account is made here");
+
+        // Without a server: refused in time, once for all; the local account works.
+        drop(serving.0.kill());
+        let _ = serving.0.wait();
+        let code = alice.code(1);
+        for longest in [Duration::from_secs(11), Duration::from_secs(1)] {
+            let began = Instant::now();
+            assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
+            assert!(began.elapsed() < longest, "{:?}", began.elapsed());
+        }
+        host.assert_logged(&["user=alice", "no server of the fleet answers: otp1.example.org"]);
+        assert_eq!(host.login("admin").typing(admin.next_code()).code(), ReturnCode::SUCCESS);
+        // And without a link.
+        drop(linked);
+        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
+        host.assert_logged(&["user=alice", "no link to the servers of the fleet listens"]);
+        assert_eq!(host.login("admin").typing(admin.next_code()).code(), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
+fn where_a_user_enrolls_at_login_the_account_is_the_fleets_and_only_where_the_host_may() {
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::new() else { return };
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+        let _serving = machine.serve();
+        let _linked = join(host, &machine, &machine.site.host(WEB1));
+        let text = fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap();
+        host.configure(&format!("{text}[default]\nsecond_factor = \"enroll\"\n"));
+        host.add_user("alice");
+        let outcome = host.login("alice").calls("authenticate,account").conversing(|_, _| String::new());
+        assert_ne!(outcome.code(), ReturnCode::SUCCESS);
+        assert!(!outcome.texts().iter().any(|text| text.contains("otpauth")), "no secret was shown");
+        host.assert_logged(&["user=alice", "this host may enroll no user"]);
+        assert!(!Path::new("/var/lib/twofactor/users/alice").exists());
+    });
+}

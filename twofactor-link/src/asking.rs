@@ -1,0 +1,73 @@
+//! The servers of the fleet, asked one after the other until one answers.
+//!
+//! Invariant: a question has one number on all its ways, so a server that has judged it, and whose answer was lost, gives the
+//! same answer again: no correct login is refused for that, and none opens a second session.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use twofactor_core::config::fleet::ServerAddress;
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::wire::{Message, WireError};
+use zeroize::Zeroizing;
+
+use crate::server::Server;
+
+/// The longest that one server may take, and all of them together. The program that has asked waits a little longer.
+const OF_ONE: Duration = Duration::from_secs(5);
+const OF_ALL: Duration = Duration::from_secs(10);
+
+/// All servers.
+pub(crate) struct Servers {
+    servers: Vec<Server>,
+    /// The one that has answered last. It is asked first.
+    good: AtomicUsize,
+}
+
+impl Servers {
+    pub(crate) fn new(addresses: &[ServerAddress], tls: &Arc<ClientConfig>) -> Self {
+        let servers = addresses.iter().map(|address| Server::new(address.clone(), Arc::clone(tls))).collect();
+        Self { servers, good: AtomicUsize::new(0) }
+    }
+
+    /// The answer to a question, or the refusal that no server can be asked.
+    pub(crate) fn ask(&self, question: Message) -> Result<Message, WireError> {
+        let question = numbered(question)?;
+        let began = Instant::now();
+        let first = self.good.load(Ordering::Relaxed);
+        let mut problems = Vec::new();
+        for turn in 0..self.servers.len() {
+            let place = (first + turn) % self.servers.len();
+            let Some(server) = self.servers.get(place) else { continue };
+            if let Some(why) = server.paused() {
+                problems.push(why);
+                continue;
+            }
+            match server.ask(&question, (Instant::now() + OF_ONE).min(began + OF_ALL)) {
+                Ok(answer) => {
+                    self.good.store(place, Ordering::Relaxed);
+                    return Message::read(&answer);
+                }
+                Err(why) => problems.push(why),
+            }
+        }
+        let problem = format!("no server of the fleet answers: {}", problems.join("; "));
+        Ok(Message::refusing(
+            Reason::StoreUnavailable,
+            &problem,
+            "are the servers in [fleet] there? twofactor-server check says more there",
+        ))
+    }
+}
+
+/// The question under a number that no other has.
+fn numbered(question: Message) -> Result<Zeroizing<Vec<u8>>, WireError> {
+    if question.is_numbered()? {
+        return question.line();
+    }
+    let mut number = [0; 16];
+    getrandom::fill(&mut number).map_err(|_| WireError::Ended)?;
+    question.numbered(u128::from_be_bytes(number)).line()
+}

@@ -1,0 +1,7 @@
+//! The journal of the unit.
+
+/// Says something there, or to the terminal of who starts the link by hand.
+#[expect(clippy::print_stderr, reason = "the journal of the unit, and the terminal of who starts it by hand")]
+pub(crate) fn complain(problem: &str) {
+    eprintln!("twofactor-link: {problem}");
+}

@@ -1,0 +1,105 @@
+//! The socket on this host: root's programs ask here, in the words in which they ask the broker.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use listenfd::ListenFd;
+use twofactor_core::store::wire::{Channel, Message};
+
+use crate::asking::Servers;
+use crate::journal::complain;
+
+/// The time in which a question must arrive, and its answer be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Most questions at once.
+const MOST: usize = 256;
+
+/// The pause after a connection could not be accepted: the process is out of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The socket that systemd has opened.
+pub(crate) fn inherited() -> Result<UnixListener, String> {
+    let inherited = ListenFd::from_env().take_unix_listener(0).map_err(|error| error.to_string())?;
+    inherited.ok_or_else(|| "systemd has passed no socket; without systemd, use --listen".to_owned())
+}
+
+/// Makes the socket, for root alone, in a folder of its own that is made too. One whose link is gone is replaced.
+pub(crate) fn made_at(path: &Path) -> Result<UnixListener, String> {
+    let in_words = |error: std::io::Error| format!("cannot listen at {}: {error}", path.display());
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        fs::DirBuilder::new().mode(0o700).create(folder).map_err(in_words)?;
+    }
+    if UnixStream::connect(path).is_ok() {
+        return Err(format!("a link listens at {} already", path.display()));
+    }
+    if path.exists() {
+        fs::remove_file(path).map_err(in_words)?;
+    }
+    let listener = UnixListener::bind(path).map_err(in_words)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(in_words)?;
+    Ok(listener)
+}
+
+/// Serves the programs that connect, for ever.
+pub(crate) fn serve(listener: &UnixListener, servers: &Arc<Servers>) -> Result<(), String> {
+    listener.set_nonblocking(false).map_err(|error| error.to_string())?;
+    let asking = Arc::new(AtomicUsize::new(0));
+    loop {
+        let Ok((stream, _)) = listener.accept() else {
+            thread::sleep(PAUSE);
+            continue;
+        };
+        let Some(place) = Place::among(&asking) else {
+            Channel::answering(stream, Instant::now()).leave_with(&Message::busy());
+            continue;
+        };
+        let servers = Arc::clone(servers);
+        let started = thread::Builder::new().spawn(move || {
+            let _place = place;
+            converse(stream, &servers);
+        });
+        if let Err(error) = started {
+            complain(&format!("cannot start a thread: {error}"));
+        }
+    }
+}
+
+/// A program that asks, counted until it is gone.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn among(asking: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(asking));
+        (asking.fetch_add(1, Ordering::SeqCst) < MOST).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Hands on the questions of one program, one after the other.
+fn converse(stream: UnixStream, servers: &Servers) {
+    let mut channel = Channel::answering(stream, Instant::now() + PATIENCE);
+    while let Ok(Some(question)) = channel.receive() {
+        // A code is not burned for a program that is gone.
+        if channel.is_abandoned() {
+            return;
+        }
+        let Ok(answer) = servers.ask(question) else { return };
+        channel.until(Instant::now() + PATIENCE);
+        if channel.send(&answer).is_err() {
+            return;
+        }
+        channel.until(Instant::now() + PATIENCE);
+    }
+}
