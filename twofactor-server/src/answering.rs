@@ -5,9 +5,10 @@
 //! is asked again is answered from the record.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_postgres::Config as Postgresql;
 use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
@@ -24,6 +25,10 @@ use crate::key_file::Key;
 
 /// How often a conflict is judged again. Each time another attempt has been written, so in a race of this many every one ends.
 const ROUNDS: usize = 64;
+
+/// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
+/// written: asked again under its number, it gets that answer.
+const PATIENCE: Duration = Duration::from_secs(9);
 
 /// The queues of one server. A user's attempts wait in one of them for each other, and not in the database.
 const QUEUES: usize = 1024;
@@ -76,7 +81,8 @@ impl Server {
             // A user who does not exist, or a question about none. Nothing is kept under this name.
             About::Nobody => UserName::new("?").map_err(|_| WireError::Value("user"))?,
         };
-        let answered = self.judge(&host.name, question, &message, &user).await;
+        let judging = timeout(PATIENCE, self.judge(&host.name, question, &message, &user)).await;
+        let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
         let is_new = || answered.as_ref().is_ok_and(|answer| answer.in_short() == "new");
         if matches!(call, Call::EnrollmentStatus(_)) && !host.may_enroll && is_new() {
             // Before a secret is shown that could not be stored.
