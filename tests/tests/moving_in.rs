@@ -186,6 +186,12 @@ fn users_of_pam_oath_come_along_with_the_codes_that_they_have_used() {
         let text = format!("HOTP/T30/6 alice - {}\nHOTP/E/6\tbob\t-\t{}\nHOTP carol - nohex\n", hex[0], hex[1]);
         fs::write(oath_file(host), text).unwrap();
         fs::set_permissions(oath_file(host), fs::Permissions::from_mode(0o600)).unwrap();
+        let unknown = import(host, &["oath-users", oath_file(host).to_str().unwrap(), "--user", "alicia"]);
+        assert_eq!(unknown.status, 8, "line 3 may be alicia's: {}", unknown.stderr);
+        let whole = written(host, "whole.oath", &format!("HOTP/T30/6 alice - {}\n", hex[0]));
+        let unknown = import(host, &["oath-users", &whole, "--user", "alicia"]);
+        assert_eq!(unknown.status, 3, "{}", unknown.stderr);
+        assert!(unknown.stderr.contains("whole.oath has no line of alicia"), "{}", unknown.stderr);
         let (used, pressed) = (clock.code(0), button.counter_codes(0, 3));
         assert_eq!(code(host, "alice", "oath", &used), ReturnCode::SUCCESS);
         assert_eq!(code(host, "bob", "oath", &pressed[1]), ReturnCode::SUCCESS);

@@ -1,7 +1,7 @@
 //! Files that are damaged, short, or another's: exit code 6, and nothing is changed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use nix::mount::{MsFlags, mount};
 use twofactor_tests::fob::Fob;
@@ -153,5 +153,59 @@ fn a_file_that_is_there_is_replaced_by_force_alone_and_keys_are_checked_first() 
         let output = host.run_twofactor(&["backup", "/root/other.age", "--recipient", "age1nonsense"]);
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(!fs::exists("/root/other.age").unwrap());
+    });
+}
+
+#[test]
+fn no_backup_takes_the_place_of_a_device_a_pipe_or_a_link() {
+    host(|host| {
+        host.user_with_app("alice");
+        host.succeed("mkfifo", ["/root/pipe"]);
+        symlink("/root/elsewhere", "/root/link").unwrap();
+        fs::create_dir("/root/folder").unwrap();
+        for there in ["/root/pipe", "/root/link", "/root/folder"] {
+            let before = fs::symlink_metadata(there).unwrap().file_type();
+            let output = host.run_twofactor(&["backup", there, "--recipient", KEY, "--force"]);
+            assert_eq!(output.status.code(), Some(7), "{there}: {}", said(&output));
+            assert!(said(&output).contains(&format!("{there} is not a regular file, and is not replaced")));
+            assert_eq!(fs::symlink_metadata(there).unwrap().file_type(), before, "{there}");
+        }
+        assert!(!fs::exists("/root/elsewhere").unwrap());
+    });
+}
+
+#[test]
+fn a_backup_that_is_being_written_is_left_alone_by_another_one_and_an_interrupted_one_is_not() {
+    host(|host| {
+        host.user_with_app("alice");
+        let beside = "/root/.codes.age.new";
+        fs::write(beside, "the first half").unwrap();
+        let other = fs::File::open(beside).unwrap();
+        other.lock().unwrap();
+        let output = host.run_twofactor(&["backup", "/root/codes.age", "--recipient", KEY]);
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+        assert!(said(&output).contains("another backup is being written to /root/codes.age"), "{}", said(&output));
+        assert_eq!(fs::read(beside).unwrap(), b"the first half");
+        assert!(!fs::exists("/root/codes.age").unwrap());
+        drop(other);
+        back_up(host, "codes");
+        assert!(!fs::exists(beside).unwrap());
+        // A link there leads nowhere.
+        symlink("/root/elsewhere", beside).unwrap();
+        host.sysadmin(&["backup", "/root/codes.age", "--recipient", KEY, "--force"]);
+        assert!(!fs::exists("/root/elsewhere").unwrap() && fs::symlink_metadata(beside).is_err());
+    });
+}
+
+#[test]
+fn a_header_without_end_is_refused_at_once() {
+    host(|host| {
+        host.user_with_app("alice");
+        let stanzas = "-> a b\nQUFB\n".repeat(20_000);
+        fs::write("/root/endless.age", format!("age-encryption.org/v1\n{stanzas}")).unwrap();
+        let words = [&["30", "twofactor"][..], &restoring("/root/endless.age", &[])[..]].concat();
+        let output = host.command("timeout").args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+        assert!(said(&output).contains("is no file of age, or it is damaged"), "{}", said(&output));
     });
 }

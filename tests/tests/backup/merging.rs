@@ -2,10 +2,12 @@
 
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
+use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::said;
 use twofactor_tests::requirements::programs_met;
 
-use crate::{assert_opens, assert_refused, back_up, everything, host, restore, restoring};
+use crate::used::wrong_code;
+use crate::{assert_opens, assert_refused, back_up, begin_anew, everything, host, restore, restoring};
 
 const REGISTRY: &str = "/var/lib/twofactor/registry.db";
 
@@ -81,5 +83,51 @@ fn a_merge_that_is_repeated_changes_nothing_more_and_a_damaged_file_nothing_at_a
             assert_eq!(host.json(&["status"]).as_array().unwrap().len(), 1);
         }
         assert_eq!(history(), acts, "nothing stands there twice");
+    });
+}
+
+#[test]
+fn an_account_that_comes_back_is_still_that_of_the_same_person() {
+    host(|host| {
+        let alice = host.user_with_app("alice");
+        let moment = Moment::SOME;
+        assert_opens(host, moment, "alice", &moment.code(&alice.authenticator, 0));
+        let uid = host.json(&["status", "alice"])["uid"].clone();
+        let file = back_up(host, "codes");
+        // The used codes stay here, and say nothing of the person.
+        host.sysadmin(&["reset", "alice", "--yes"]);
+        host.give_name_to_another("alice", 4444);
+        let output = host.run_twofactor_at(moment, &restoring(&file, &["--merge"]));
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(host.json(&["status", "alice"])["uid"], uid);
+        let later = moment.after(60);
+        assert_refused(host, later, "alice", &later.code(&alice.authenticator, 0), "uid-changed");
+    });
+}
+
+#[test]
+fn tokens_that_come_back_into_the_inventory_may_have_been_used_since() {
+    host(|host| {
+        let (button, clock) = (Fob::button(1), Fob::clock(1));
+        host.import(std::slice::from_ref(&button));
+        host.import(std::slice::from_ref(&clock));
+        let file = back_up(host, "codes");
+        let moment = Moment::SOME;
+        host.add_user("bob");
+        for (fob, code) in [(&button, button.code_of(0)), (&clock, moment.code(&clock.authenticator, 0))] {
+            host.assign(fob, "bob");
+            assert_opens(host, moment, "bob", &code);
+        }
+        begin_anew();
+        host.user_with_app("carol");
+        host.succeed_at(moment, &restoring(&file, &["--merge"]));
+        host.assign(&clock, "bob");
+        assert_refused(host, moment, "bob", &moment.code(&clock.authenticator, 0), "replayed");
+        let later = moment.after(30);
+        assert_opens(host, later, "bob", &later.code(&clock.authenticator, 0));
+        host.assign(&button, "bob");
+        let answers = [button.code_of(0).as_str().into(), wrong_code(&button)];
+        let again = host.login_at(later, "bob").answering(&answers);
+        assert_ne!(again.code(), ReturnCode::SUCCESS, "{again:?}");
     });
 }

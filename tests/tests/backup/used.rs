@@ -79,7 +79,7 @@ fn codes_that_were_shown_before_the_restore_do_not_count_after_it() {
     });
 }
 
-fn wrong_code(fob: &Fob) -> Answer {
+pub(super) fn wrong_code(fob: &Fob) -> Answer {
     fob.authenticator.wrong_codes().next().unwrap().as_str().into()
 }
 
@@ -122,6 +122,26 @@ fn a_counter_in_inventory_is_in_doubt_when_it_is_assigned() {
         let answers = [fob.code_of(0).as_str().into(), wrong_code(&fob)];
         let again = host.login_at(Moment::SOME, "bob").answering(&answers);
         assert_ne!(again.code(), ReturnCode::SUCCESS, "{again:?}");
+    });
+}
+
+#[test]
+fn no_code_counts_that_a_token_in_inventory_has_shown_before_the_restore() {
+    host(|host| {
+        let fob = Fob::clock(1);
+        host.import(std::slice::from_ref(&fob));
+        let file = back_up(host, "codes");
+        host.add_user("bob");
+        host.assign(&fob, "bob");
+        let moment = Moment::SOME;
+        let used = moment.code(&fob.authenticator, 0);
+        assert_opens(host, moment, "bob", &used);
+        lose_the_state();
+        host.succeed_at(moment, &restoring(&file, &[]));
+        host.assign(&fob, "bob");
+        assert_refused(host, moment, "bob", &used, "replayed");
+        let later = moment.after(30);
+        assert_opens(host, later, "bob", &later.code(&fob.authenticator, 0));
     });
 }
 

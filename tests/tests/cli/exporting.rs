@@ -160,11 +160,13 @@ fn a_file_is_new_and_for_its_owner_alone_and_json_says_all_that_is_known() {
 
         let before = fs::read(path).unwrap();
         symlink("/root/elsewhere", "/root/link").unwrap();
+        let lines = host.log().len();
         for there in [path, "/root/link"] {
-            let (status, out, shown) = exported(host, &format!("--user alice --plaintext --output {there}"), "alice");
-            assert_eq!((status, out.as_str()), (7, ""), "{shown}");
-            assert!(shown.contains("exists already"), "{shown}");
+            let output = host.run_twofactor(&["export", "--user", "alice", "--plaintext", "--output", there]);
+            assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+            assert!(stderr(&output).contains("exists already"), "before the question: {}", said(&output));
         }
+        assert_eq!(host.log().len(), lines, "the log says nothing of secrets that went nowhere");
         assert_eq!(fs::read(path).unwrap(), before);
         assert!(!fs::exists("/root/elsewhere").unwrap());
 

@@ -4,10 +4,10 @@ mod sealing;
 
 pub(crate) use sealing::{Opener, open};
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -27,8 +27,11 @@ use crate::output::{self, Output};
 
 pub(crate) fn run(arguments: &Backup, host: &Host, output: &Output) -> Result<(), Failure> {
     let path = arguments.file.as_path();
-    if !arguments.force && fs::symlink_metadata(path).is_ok() {
-        return Err(BackupFailure::Exists(path.to_owned()).into());
+    match fs::symlink_metadata(path) {
+        Ok(_) if !arguments.force => return Err(BackupFailure::Exists(path.to_owned()).into()),
+        // A rename would put a file in the place of a device.
+        Ok(there) if !there.is_file() => return Err(BackupFailure::NotAFile(path.to_owned()).into()),
+        Ok(_) | Err(_) => {}
     }
     let encryption = sealing::encryption(arguments)?;
     let at = host.now()?;
@@ -86,7 +89,8 @@ fn say_unreadable(error: StoreError) {
     output::failure(&failure.lines(), failure.hint().as_deref());
 }
 
-/// A file that is written beside its place, and gone when it is not put there.
+/// A file that is written beside its place, and gone when it is not put there. It is locked meanwhile, against another backup to
+/// the same place.
 struct Unfinished<'p> {
     path: &'p Path,
     beside: PathBuf,
@@ -102,9 +106,19 @@ impl<'p> Unfinished<'p> {
         beside.push(name);
         beside.push(".new");
         let beside = path.with_file_name(beside);
-        // Of a backup that was interrupted.
-        let _ = fs::remove_file(&beside);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+        let busy = || Failure::from(BackupFailure::Busy(path.to_owned()));
+        if !cleared(&beside) {
+            return Err(busy());
+        }
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let file = created.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => busy(),
+            _ => failed(error),
+        })?;
+        // Says that the file is in use. Where a file system has no locks, nothing does.
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(busy());
+        }
         Ok(Self { path, beside, file, is_put: false })
     }
 
@@ -128,6 +142,27 @@ impl<'p> Unfinished<'p> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(failed)
     }
+}
+
+/// Removes what an interrupted backup has left. False where that backup still goes on: its file is locked.
+fn cleared(beside: &Path) -> bool {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let Ok(left) = OpenOptions::new().read(true).custom_flags(flags).open(beside) else {
+        let _ = fs::remove_file(beside);
+        return true;
+    };
+    if matches!(left.try_lock(), Err(TryLockError::WouldBlock)) {
+        return false;
+    }
+    // Another backup may have removed it, and have begun its own under the same name.
+    let is_named = match (left.metadata(), fs::symlink_metadata(beside)) {
+        (Ok(left), Ok(named)) => (left.dev(), left.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    };
+    if is_named {
+        let _ = fs::remove_file(beside);
+    }
+    true
 }
 
 impl Drop for Unfinished<'_> {

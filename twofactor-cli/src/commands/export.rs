@@ -3,6 +3,7 @@
 //! Invariants: no secret is shown that a person at a terminal has not asked for by typing the user's name, and none before its
 //! line is in the log. A file with secrets is new and for its owner only, and goes away again when it cannot be written whole.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -28,6 +29,11 @@ pub(crate) fn run(arguments: &Export, host: &Host, output: &Output) -> Result<()
     if !arguments.plaintext {
         return Err(LeavingFailure::NotPlaintext.into());
     }
+    let file = arguments.output.as_deref();
+    // Before the question, and before the log says that secrets went there.
+    if let Some(path) = file.filter(|path| fs::symlink_metadata(path).is_ok()) {
+        return Err(Failure::FileExists(path.to_owned()));
+    }
     ask(&user)?;
     let mut account = host.accounts.export(&user)?.ok_or_else(|| Failure::NotEnrolled(user.clone()))?;
     let form = match output.format() {
@@ -39,7 +45,6 @@ pub(crate) fn run(arguments: &Export, host: &Host, output: &Output) -> Result<()
         return Err(LeavingFailure::NoSecrets(user).into());
     }
     let names = Names::of(&user, host);
-    let file = arguments.output.as_deref();
     note(&user, &account, form, file);
     let text = match form {
         ExportForm::Otpauth => names.uris(&account),

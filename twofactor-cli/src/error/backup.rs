@@ -14,6 +14,10 @@ use super::status::ExitStatus;
 pub(crate) enum BackupFailure {
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
+    #[error("{} is not a regular file, and is not replaced", .0.display())]
+    NotAFile(PathBuf),
+    #[error("another backup is being written to {}", .0.display())]
+    Busy(PathBuf),
     #[error("\"{}\" is no recipient of age", .0.escape_debug())]
     BadRecipient(String),
     #[error("no recipient was named")]
@@ -59,6 +63,8 @@ impl BackupFailure {
         match self {
             Self::BadRecipient(_) | Self::NoRecipient => ExitStatus::Usage,
             Self::Exists(_)
+            | Self::NotAFile(_)
+            | Self::Busy(_)
             | Self::NoPassphrase
             | Self::PassphrasesDiffer
             | Self::Restore(RestoreError::InUse | RestoreError::Mounted(_)) => ExitStatus::Refused,

@@ -31,6 +31,8 @@ pub(crate) enum MovingInFailure {
     Entry { path: PathBuf, number: usize, error: Rejection },
     #[error("{} is not in this form but: {is}", path.display())]
     OtherExport { path: PathBuf, is: &'static str },
+    #[error("{} has no line of {user}", path.display())]
+    NotInFile { path: PathBuf, user: String },
     #[error("{} has no entry \"{typed}\"", path.display())]
     NoEntry { path: PathBuf, typed: String },
     #[error("{} has several entries: {}", path.display(), names.join(", "))]
@@ -46,7 +48,7 @@ pub(crate) enum MovingInFailure {
 impl MovingInFailure {
     pub(super) fn status(&self) -> ExitStatus {
         match self {
-            Self::NoLineOf(_) | Self::NoEntry { .. } => ExitStatus::NotThere,
+            Self::NoLineOf(_) | Self::NotInFile { .. } | Self::NoEntry { .. } => ExitStatus::NotThere,
             Self::Shared(_) | Self::WasReset(_) | Self::NoUsersFile(_) | Self::SeveralEntries { .. } => {
                 ExitStatus::Refused
             }
@@ -74,6 +76,7 @@ impl MovingInFailure {
             | Self::Line { .. }
             | Self::Entry { .. }
             | Self::UnreadLines { .. }
+            | Self::NotInFile { .. }
             | Self::NoEntry { .. }
             | Self::Shared(_)
             | Self::WasReset(_) => None,

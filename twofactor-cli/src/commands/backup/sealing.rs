@@ -4,7 +4,7 @@
 //! error at the first piece of it that is read.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::iter;
 use std::path::Path;
 
@@ -21,6 +21,12 @@ const WORK: u8 = 17;
 
 /// The most that a file may ask for: 256 MiB, as the program `age` does.
 const MOST_WORK: u8 = 18;
+
+/// The longest header that is read, in bytes: that of some hundred recipients. The time to read one grows with its square.
+const LONGEST_HEADER: u64 = 32 * 1024;
+
+/// The beginning of a header's last line.
+const LAST_LINE: &[u8] = b"\n---";
 
 /// Makes the encryption that the arguments ask for.
 pub(super) fn encryption(arguments: &Backup) -> Result<Encryptor, Failure> {
@@ -75,9 +81,15 @@ impl Opener {
 /// Opens a file.
 pub(crate) fn open(path: &Path, opener: &Opener) -> Result<impl BufRead + use<>, Failure> {
     let unreadable = |error| Failure::InputFile { path: path.to_owned(), error };
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut beginning = Vec::new();
+    file.by_ref().take(LONGEST_HEADER).read_to_end(&mut beginning).map_err(unreadable)?;
+    if !beginning.windows(LAST_LINE.len()).any(|bytes| bytes == LAST_LINE) {
+        return Err(BackupFailure::NotAge(path.to_owned()).into());
+    }
+    let file = BufReader::new(Cursor::new(beginning).chain(file));
     let decryptor = Decryptor::new_buffered(file).map_err(|error| why(error, path))?;
-    let plain: StreamReader<BufReader<File>> = match opener {
+    let plain: StreamReader<BufReader<Chain<Cursor<Vec<u8>>, File>>> = match opener {
         Opener::Identities(_) if decryptor.is_scrypt() => {
             return Err(BackupFailure::NeedsPassphrase(path.to_owned()).into());
         }

@@ -17,6 +17,9 @@ pub(super) const SYSTEM: &str = "oath-users";
 
 pub(super) fn run(arguments: &OathUsers, host: &Host, output: &Output) -> Result<(), Failure> {
     let candidates = candidates(&arguments.file, arguments.user.as_deref(), host.now()?)?;
+    if let (Some(user), true) = (&arguments.user, candidates.is_empty()) {
+        return Err(MovingInFailure::NotInFile { path: arguments.file.clone(), user: user.clone() }.into());
+    }
     take_over(SYSTEM, candidates, &arguments.taking, host, output)
 }
 

@@ -59,7 +59,7 @@ impl Files {
             let registry = self.state_folder_or_new()?;
             let mut opened = Writer::open_or_make(registry, CHANGE_PATIENCE).map_err(StoreError::from)?;
             let backup = staging.folder.path().join(registry::FILE);
-            restored.tokens = opened.merge(&backup, &coming).map_err(StoreError::from)?;
+            restored.tokens = opened.merge(&backup, &coming, now).map_err(StoreError::from)?;
             writer = Some(opened);
         }
         let reader = RegistryReader::open(&state).map_err(StoreError::from)?;
@@ -113,6 +113,8 @@ impl Files {
             restored.kept.push(user);
             return Ok(());
         }
+        // Remains know no uid, and without one the account would be that of any person who gets the name.
+        state.uid = state.uid.or(theirs.uid);
         if let Some(credentials) = &mut credentials {
             merge.keep_registered(&user, credentials)?;
         }

@@ -1,7 +1,7 @@
 //! A registry that learns of another one, out of a backup.
 //!
 //! Invariants: a token that is known keeps its status and its owner. One that is missing comes with its owner only where the
-//! owner's account comes, too. No watermark falls. All of it is one transaction, and finds nothing to do the second time.
+//! owner's account comes, too. No watermark falls, and a token that comes counts as used up to now. All of it is one transaction, and finds nothing to do the second time.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,6 +13,8 @@ use super::error::RegistryError;
 use super::failure::failure;
 use super::recognition::Burned;
 use super::row::{self, COLUMNS};
+use super::rows::forget_nothing;
+use crate::host::clock::UnixTime;
 use crate::host::user::UserName;
 
 /// The statements, in their order. `old` is the registry of the backup, `coming` has the users whose accounts come from it.
@@ -46,14 +48,24 @@ INSERT INTO main.history (at, who, event, serial, user, detail)
 ";
 
 impl Writer {
-    /// Takes from the registry at `backup` whatever is missing here. Gives the number of tokens that came.
-    pub(crate) fn merge(&mut self, backup: &Path, coming: &BTreeSet<UserName>) -> Result<u64, RegistryError> {
+    /// Takes from the registry at `backup` whatever is missing here, restored at `now`. Gives the number of tokens that came.
+    pub(crate) fn merge(
+        &mut self,
+        backup: &Path,
+        coming: &BTreeSet<UserName>,
+        now: UnixTime,
+    ) -> Result<u64, RegistryError> {
         let path = self.path.clone();
-        merge(&mut self.connection, backup, coming).map_err(|error| failure(&path, &error))
+        merge(&mut self.connection, backup, coming, now).map_err(|error| failure(&path, &error))
     }
 }
 
-fn merge(connection: &mut Connection, backup: &Path, coming: &BTreeSet<UserName>) -> Result<u64, rusqlite::Error> {
+fn merge(
+    connection: &mut Connection,
+    backup: &Path,
+    coming: &BTreeSet<UserName>,
+    now: UnixTime,
+) -> Result<u64, rusqlite::Error> {
     connection.execute("ATTACH DATABASE ?1 AS old", [backup.to_string_lossy()])?;
     connection.execute_batch("CREATE TEMP TABLE coming (name TEXT PRIMARY KEY)")?;
     {
@@ -64,6 +76,7 @@ fn merge(connection: &mut Connection, backup: &Path, coming: &BTreeSet<UserName>
     let last: i64 = transaction.query_row("SELECT ifnull(max(id), 0) FROM main.tokens", [], |row| row.get(0))?;
     transaction.execute_batch(STEPS)?;
     keep_burned(&transaction, last)?;
+    forget_nothing(&transaction, last, now)?;
     let came = transaction.query_row("SELECT count(*) FROM main.tokens WHERE id > ?1", [last], |row| row.get(0))?;
     transaction.commit()?;
     connection.execute_batch("DROP TABLE temp.coming; DETACH DATABASE old")?;

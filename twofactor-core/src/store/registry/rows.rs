@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, Row, Statement};
+use rusqlite::{Connection, ErrorCode, Row, Statement, params};
 use zeroize::Zeroizing;
 
 use crate::codes::otp::{Kind, Progress};
@@ -107,6 +107,9 @@ impl ToSql for Value {
     }
 }
 
+/// Less than the number of any row.
+const BEFORE_ALL: i64 = 0;
+
 /// Makes a registry of rows in `folder`, restored at `now`, or as they are. `next` gives them in the order of [`TABLES`]. Gives the number
 /// of tokens.
 pub(crate) fn make<E: From<RegistryError> + From<RowError>>(
@@ -127,7 +130,7 @@ pub(crate) fn make<E: From<RegistryError> + From<RowError>>(
         }
         connection.execute_batch(schema::MAKE_SEED_INDEX).map_err(in_words)?;
         tokens = check_all(connection, path).map_err(E::from)?;
-        now.map_or(Ok(()), |now| forget_nothing(connection, now)).map_err(in_words)?;
+        now.map_or(Ok(()), |now| forget_nothing(connection, BEFORE_ALL, now)).map_err(in_words)?;
         connection.execute_batch("COMMIT").map_err(in_words)
     })?;
     Ok(tokens)
@@ -238,11 +241,13 @@ fn is_burned(row: &Row<'_>) -> Result<bool, rusqlite::Error> {
     Ok(crate::codes::token::Seed::parse(&seed).is_some() && row.get::<_, u64>(1).is_ok())
 }
 
-/// Burns what tokens without an owner may have shown to one since the backup. The states of owners know more.
-fn forget_nothing(connection: &Connection, now: UnixTime) -> Result<(), rusqlite::Error> {
+/// Burns what tokens behind the row `last` may have shown since the backup was made: the next code of a counter counts only
+/// together with the one after it, also where nothing was ever used. The states of owners know more.
+pub(super) fn forget_nothing(connection: &Connection, last: i64, now: UnixTime) -> Result<(), rusqlite::Error> {
     let in_doubt = Progress::default().restored(Kind::Hotp, now).anchor;
-    connection.execute("UPDATE tokens SET anchor = ?1 WHERE type = 'hotp' AND secret IS NOT NULL", [in_doubt])?;
-    let clocks = "UPDATE tokens SET watermark = max(watermark, ?1 / period + drift) \
-                  WHERE type = 'totp' AND watermark IS NOT NULL AND owner IS NULL AND secret IS NOT NULL";
-    connection.execute(clocks, [now.seconds()]).map(drop)
+    let counters = "UPDATE tokens SET anchor = ?2 WHERE id > ?1 AND type = 'hotp' AND secret IS NOT NULL";
+    connection.execute(counters, [last, i64::from(in_doubt)])?;
+    let clocks = "UPDATE tokens SET watermark = max(ifnull(watermark, 0), ?2 / period + drift) \
+                  WHERE id > ?1 AND type = 'totp' AND owner IS NULL AND secret IS NOT NULL";
+    connection.execute(clocks, params![last, now.seconds()]).map(drop)
 }
