@@ -176,3 +176,14 @@ fn a_file_is_new_and_for_its_owner_alone_and_json_says_all_that_is_known() {
         assert!(shown.contains(&format!("left out, because they open no login: {} (disabled)", fob.serial)), "{shown}");
     });
 }
+
+#[test]
+fn no_secret_is_shown_that_the_log_does_not_take() {
+    private_host(|host| {
+        let _ = furnish(host);
+        fs::remove_file("/dev/log").unwrap();
+        let (status, out, shown) = exported(host, "--user alice --plaintext", "alice");
+        assert_eq!((status, out.as_str()), (7, ""), "{shown}");
+        assert!(shown.contains("syslog does not take the line about it"), "{shown}");
+    });
+}

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Export, host: &Host, output: &Output) -> Result<()
         return Err(LeavingFailure::NoSecrets(user).into());
     }
     let names = Names::of(&user, host);
-    note(&user, &account, form, file);
+    note(&user, &account, form, file)?;
     let text = match form {
         ExportForm::Otpauth => names.uris(&account),
         ExportForm::Json => Zeroizing::new(output::document(names.as_json(&account, None, Secrets::Shown))),
@@ -78,13 +78,18 @@ fn ask(user: &UserName) -> Result<(), Failure> {
     if typed.trim_ascii() == user.as_str().as_bytes() { Ok(()) } else { Err(Failure::Declined) }
 }
 
-/// Writes a line for each secret.
-fn note(user: &UserName, account: &ExportedAccount, form: ExportForm, file: Option<&Path>) {
+/// Writes a line for each secret, or refuses.
+fn note(
+    user: &UserName,
+    account: &ExportedAccount,
+    form: ExportForm,
+    file: Option<&Path>,
+) -> Result<(), LeavingFailure> {
     let line = |secret: &ExportedSecret| {
         let record = journal::about(Event::SecretExported, user).with("token", &secret.token.label);
         record.with("form", form.word()).with_some("file", file.map(Path::display))
     };
-    journal::write_all(account.secrets.iter().map(line));
+    journal::write_surely(account.secrets.iter().map(line)).map_err(LeavingFailure::NotLogged)
 }
 
 /// The place of secrets: the report itself, or a file.

@@ -1,5 +1,7 @@
 //! Failures of `rename` and `export`.
 
+use std::io;
+
 use thiserror::Error;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::user::{Person, UserName};
@@ -22,6 +24,8 @@ pub(crate) enum LeavingFailure {
     NoPerson,
     #[error("{0} has no secret that opens logins; nothing was exported")]
     NoSecrets(UserName),
+    #[error("syslog does not take the line about it ({0}); nothing was exported")]
+    NotLogged(io::Error),
 }
 
 impl LeavingFailure {
@@ -33,7 +37,8 @@ impl LeavingFailure {
             | Self::SameName(_)
             | Self::StillThere(_)
             | Self::NotPlaintext
-            | Self::NoPerson => ExitStatus::Refused,
+            | Self::NoPerson
+            | Self::NotLogged(_) => ExitStatus::Refused,
         }
     }
 
@@ -54,6 +59,7 @@ impl LeavingFailure {
                 "run it at a terminal; for a script, \"twofactor backup\" writes an encrypted file".to_owned()
             }
             Self::NoSecrets(user) => format!("see \"twofactor status {}\"", quoted(user.as_str())),
+            Self::NotLogged(_) => "no secret is shown unlogged: does a syslog daemon listen at /dev/log?".to_owned(),
             Self::SameName(_) => return None,
         })
     }
