@@ -55,11 +55,11 @@ pub fn of_last(backup: &LastBackup, file: &BackupFile, now: UnixTime) -> Vec<Fin
         BackupFile::Different => {
             let what =
                 format!("{name} is not what the last backup, of {at}, has written: it was changed or is damaged");
-            found.push(Finding::run(Id::BackupDamaged, what, again(backup)));
+            found.push(Finding::run(Id::BackupDamaged, what, beside(backup)));
         }
         BackupFile::Unreadable(because) => {
             let what = format!("the last backup, of {at}, cannot be read: {name}: {because}");
-            found.push(Finding::run(Id::BackupUnreadable, what, again(backup)));
+            found.push(Finding::run(Id::BackupUnreadable, what, beside(backup)));
         }
     }
     found
@@ -71,6 +71,12 @@ pub fn days(age: Duration) -> String {
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
     }
+}
+
+/// The commands that put aside what stands in its place, which may be no file, and write the same backup anew.
+fn beside(backup: &LastBackup) -> String {
+    let aside = format!("{}.damaged", backup.file);
+    format!("mv {} {} && {}", path(Path::new(&backup.file)), path(Path::new(&aside)), again(backup))
 }
 
 /// The command that writes the same backup anew.
