@@ -85,7 +85,7 @@ impl Postgres {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
     }
 
-    /// What psql says to a statement.
+    /// The output of psql for a statement.
     pub fn sql(&self, statement: &str) -> String {
         let output = self.try_sql(statement);
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));

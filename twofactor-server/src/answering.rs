@@ -5,7 +5,7 @@
 //! is asked again is answered from the record.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -23,7 +23,8 @@ use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::key_file::Key;
 
-/// How often a conflict is judged again. Each time another attempt has been written, so in a race of this many every one ends.
+/// The number of times that a question is judged. Each conflict means that another attempt was written, so in a race of this many
+/// each of them ends.
 const ROUNDS: usize = 64;
 
 /// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
@@ -56,8 +57,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on the store behind a connection string, with the keys of a file of this owner. Rules of logins and of enrollment
-    /// are those of `config`.
+    /// A server on the store behind a connection string, with these keys. The rules of logins and of enrollment are those of
+    /// `config`.
     pub async fn open(postgresql: Postgresql, keys: Vec<Key>, config: &Config) -> Result<Self, ServerError> {
         let database = Database::open(postgresql, keys).await?;
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
@@ -181,7 +182,7 @@ fn numbered(message: &Message, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, Se
 
 /// The present by this server's clock, where the database's agrees.
 fn present(account: &Account) -> Result<UnixTime, ServerError> {
-    let (ours, theirs) = (UnixTime::try_from(SystemTime::now())?, account.time());
+    let (ours, theirs) = (SystemClock.now()?, account.time());
     let apart = ours.seconds().abs_diff(theirs.seconds());
     if apart > MOST_APART { Err(ServerError::ClockOff(apart)) } else { Ok(ours) }
 }

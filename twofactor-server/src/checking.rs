@@ -1,4 +1,4 @@
-//! What can be wrong with a database, found without changing anything.
+//! Problems of a database, found without changing anything.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ const OLDEST: i32 = 150_000;
 /// Clocks that differ by more seconds than this are a problem, long before they stop the server.
 const MOST_APART: f64 = 10.0;
 
-/// What is good, and what is wrong.
+/// Each thing that was looked at: a word about it, or the problem.
 pub type Findings = Vec<Result<String, ServerError>>;
 
 /// Looks at the database behind a connection string.
@@ -59,13 +59,8 @@ async fn examine(postgresql: &str, findings: &mut Findings) -> Result<(), Server
     }
     let (has_store, may_create): (bool, bool) = (row.try_get(4)?, row.try_get(5)?);
     findings.push(if has_store {
-        let row = client.query_typed_one("select version, oldest_server from twofactor.store", &[]).await?;
-        let (version, oldest): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
-        if oldest > schema::VERSION {
-            Err(ServerError::TooNew { schema: version, server: schema::VERSION })
-        } else {
-            Ok(format!("schema {version}; this server has {}", schema::VERSION))
-        }
+        let version = schema::usable(&client.query_typed_one(schema::VERSIONS, &[]).await?);
+        version.map(|version| format!("schema {version}; this server has {}", schema::VERSION))
     } else if may_create {
         Ok("no tables yet: the first server makes them".to_owned())
     } else {

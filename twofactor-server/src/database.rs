@@ -20,7 +20,7 @@ use crate::key_file::Key;
 use crate::schema;
 use crate::sealing::{Kind, Sealed, Seals};
 
-/// The longest that a question may wait for the database, reading and writing together.
+/// The longest wait for one answer of the database.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The longest from reading an account to writing it. A server that was stopped between the two would judge by a time of the
@@ -57,7 +57,7 @@ pub(crate) enum Found {
     Account(Box<Account>),
 }
 
-/// What is written with a change.
+/// The row of the audit for a change.
 pub(crate) struct Note<'a> {
     /// The host that has asked, by its certificate.
     pub(crate) host: &'a str,
@@ -138,54 +138,41 @@ impl Database {
         note: &Note<'_>,
     ) -> Result<Written, ServerError> {
         let name = note.user.as_str();
+        let seal = |kind, text: &Zeroizing<String>| self.seals.seal(kind, name, text.as_bytes());
         let (state, credentials) = match change {
             Change::Nothing => return Ok(Written::Done),
-            Change::InVain => return self.write_in_vain(account, note).await,
-            Change::State(state) => (state, None),
-            Change::Both { credentials, state } => (state, Some(credentials)),
+            Change::InVain => (None, None),
+            Change::State(state) => (Some(seal(Kind::State, state)?), None),
+            Change::Both { credentials, state } => {
+                (Some(seal(Kind::State, state)?), Some(seal(Kind::Credentials, credentials)?))
+            }
         };
-        let state = self.seals.seal(Kind::State, name, state.as_bytes())?;
-        let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
-        let credentials =
-            credentials.map(|text| self.seals.seal(Kind::Credentials, name, text.as_bytes())).transpose()?;
-        let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
-        let parameters: &Parameters<'_> = &[
-            (&name, Type::TEXT),
-            (&account.version, Type::INT8),
-            (&state.key, Type::INT4),
-            (&state.bytes, Type::BYTEA),
-            (&account.now, Type::FLOAT8),
-            (&note.host, Type::TEXT),
-            (&note.event, Type::TEXT),
-            (&note.detail, Type::TEXT),
-            (&note.question, Type::BYTEA),
-            (&answer.key, Type::INT4),
-            (&answer.bytes, Type::BYTEA),
-            (&FRESH, Type::FLOAT8),
-            (&key, Type::INT4),
-            (&bytes, Type::BYTEA),
-        ];
-        let statement = if account.version.is_some() { UPDATE } else { INSERT };
-        self.change(statement, parameters).await
-    }
-
-    async fn write_in_vain(&self, account: &Account, note: &Note<'_>) -> Result<Written, ServerError> {
         let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
         let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
-        let name = note.user.as_str();
-        let parameters: &Parameters<'_> = &[
+        let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
             (&name, Type::TEXT),
-            (&place, Type::INT4),
-            (&answer.bytes, Type::BYTEA),
             (&account.now, Type::FLOAT8),
+            (&FRESH, Type::FLOAT8),
             (&note.host, Type::TEXT),
             (&note.event, Type::TEXT),
             (&note.detail, Type::TEXT),
             (&note.question, Type::BYTEA),
             (&answer.key, Type::INT4),
-            (&FRESH, Type::FLOAT8),
+            (&answer.bytes, Type::BYTEA),
         ];
-        self.change(IN_VAIN, parameters).await
+        let Some(state) = &state else {
+            parameters.push((&place, Type::INT4));
+            return self.change(IN_VAIN, &parameters).await;
+        };
+        parameters.extend([
+            (&state.key as &(dyn ToSql + Sync), Type::INT4),
+            (&state.bytes, Type::BYTEA),
+            (&key, Type::INT4),
+            (&bytes, Type::BYTEA),
+            (&account.version, Type::INT8),
+        ]);
+        self.change(if account.version.is_some() { UPDATE } else { INSERT }, &parameters).await
     }
 
     /// Runs a statement that gives a row where it has written.
@@ -228,41 +215,54 @@ impl Account {
     }
 }
 
+/// A statement that writes, where the time of reading is the present, and notes that in the audit. `$1` is the user, `$2` and `$3`
+/// the time of reading and for how long it is the present, `$4` to `$9` the row of the audit.
+macro_rules! noted {
+    ($written:literal $(, $also:literal)?) => {
+        concat!(
+            "with written as (", $written, ")", $($also,)?
+            " insert into twofactor.audit (host, name, event, detail, question, key, answer)
+            select $4, $1, $5, $6, $7, $8, $9 from written returning number"
+        )
+    };
+}
+
+/// The same of an account: `$10` and `$11` are the state, `$12` and `$13` the credentials if they change, `$14` the version that
+/// was read.
+macro_rules! kept {
+    ($written:literal) => {
+        noted!(
+            $written,
+            ", had as (
+                insert into twofactor.credentials (name, key, sealed)
+                select $1, $12, $13 from written where $13 is not null
+                on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
+            )"
+        )
+    };
+}
+
 /// The change of an account of which something is kept.
-const UPDATE: &str = "with written as (
-        update twofactor.state set version = version + 1, key = $3, sealed = $4
-        where name = $1 and version = $2 and clock_timestamp() < to_timestamp($5) + make_interval(secs => $12)
-        returning name
-    ), had as (
-        insert into twofactor.credentials (name, key, sealed)
-        select name, $13, $14 from written where $14 is not null
-        on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
-    )
-    insert into twofactor.audit (host, name, event, detail, question, key, answer)
-    select $6, name, $7, $8, $9, $10, $11 from written returning number";
+const UPDATE: &str = kept!(
+    "update twofactor.state set version = version + 1, key = $10, sealed = $11
+    where name = $1 and version = $14 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    returning name"
+);
 
 /// The first change of an account.
-const INSERT: &str = "with written as (
-        insert into twofactor.state (name, version, key, sealed)
-        select $1, 1, $3, $4
-        where $2::int8 is null and clock_timestamp() < to_timestamp($5) + make_interval(secs => $12)
-        on conflict do nothing returning name
-    ), had as (
-        insert into twofactor.credentials (name, key, sealed)
-        select name, $13, $14 from written where $14 is not null
-        on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
-    )
-    insert into twofactor.audit (host, name, event, detail, question, key, answer)
-    select $6, name, $7, $8, $9, $10, $11 from written returning number";
+const INSERT: &str = kept!(
+    "insert into twofactor.state (name, version, key, sealed)
+    select $1, 1, $10, $11
+    where $14::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    on conflict do nothing returning name"
+);
 
-/// The same work for a user of whom nothing is kept.
-const IN_VAIN: &str = "with written as (
-        update twofactor.decoy set version = version + 1, sealed = $3
-        where number = $2 and clock_timestamp() < to_timestamp($4) + make_interval(secs => $10)
-        returning number
-    )
-    insert into twofactor.audit (host, name, event, detail, question, key, answer)
-    select $5, $1, $6, $7, $8, $9, $3 from written returning number";
+/// The same work for a user of whom nothing is kept. `$10` is the place.
+const IN_VAIN: &str = noted!(
+    "update twofactor.decoy set version = version + 1, sealed = $9
+    where number = $10 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    returning number"
+);
 
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
     timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))

@@ -1,6 +1,6 @@
 //! The server of a fleet as a library: `twofactor-server` and the tests run it.
 //!
-//! What a login means is decided in twofactor-core. This crate takes the questions of hosts, reads accounts from PostgreSQL, writes them
+//! The meaning of a login is decided in twofactor-core. This crate takes the questions of hosts, reads accounts from PostgreSQL, writes them
 //! and seals them.
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 //! `twofactor-server`: the central store of a fleet. Hosts ask it about the codes of their users; PostgreSQL keeps the accounts.
 //!
-//! What a login means is decided in twofactor-core. This program reads, writes, seals, and knows which host asks.
+//! The meaning of a login is decided in twofactor-core. This program reads, writes, seals, and knows which host asks.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command: it says what it has found")]

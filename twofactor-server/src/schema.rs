@@ -3,8 +3,8 @@
 //! Invariants: a migration is applied once, in one transaction, by one server at a time. Each adds and takes nothing away that the
 //! version before needs, so servers of two versions run side by side during an upgrade.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 
 use crate::error::ServerError;
 
@@ -26,6 +26,15 @@ pub(crate) struct Found {
     pub(crate) version: i32,
 }
 
+/// Asks for the versions of a schema.
+pub(crate) const VERSIONS: &str = "select version, oldest_server from twofactor.store";
+
+/// The version of a schema that this server may use, from a row of [`VERSIONS`].
+pub(crate) fn usable(row: &Row) -> Result<i32, ServerError> {
+    let (schema, oldest): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
+    if oldest > VERSION { Err(ServerError::TooNew { schema, server: VERSION }) } else { Ok(schema) }
+}
+
 /// Brings the schema to this server's version. A newer one is left alone where its migrations say that this server may use it.
 pub(crate) async fn migrate(client: &mut Client) -> Result<Found, ServerError> {
     let transaction = client.transaction().await?;
@@ -33,16 +42,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<Found, ServerError> {
     transaction.batch_execute("create schema if not exists twofactor").await?;
     let present = "select to_regclass('twofactor.store') is not null";
     let is_new = !transaction.query_typed_one(present, &[]).await?.try_get::<_, bool>(0)?;
-    let version: i32 = if is_new {
-        0
-    } else {
-        let row = transaction.query_typed_one("select version, oldest_server from twofactor.store", &[]).await?;
-        let (version, oldest): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
-        if oldest > VERSION {
-            return Err(ServerError::TooNew { schema: version, server: VERSION });
-        }
-        version
-    };
+    let version: i32 = if is_new { 0 } else { usable(&transaction.query_typed_one(VERSIONS, &[]).await?)? };
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     for migration in MIGRATIONS.iter().skip(done) {
         transaction.batch_execute(migration).await?;

@@ -1,6 +1,6 @@
 //! The store of a host of a fleet: the accounts of this host first, then the central store.
 //!
-//! Invariants: whoever has an account here is judged here, so that administrators get in while no server answers. An account that
+//! Invariants: a user with an account here is judged here, so that administrators get in while no server answers. An account that
 //! cannot be read is an error, and never a reason to ask elsewhere. Nothing of the fleet makes an account here.
 
 use crate::account::App;

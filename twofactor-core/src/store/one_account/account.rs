@@ -77,7 +77,7 @@ pub struct OneAccount<'d> {
     change: RefCell<Change>,
 }
 
-/// What is kept of a user.
+/// Credentials and state of a user.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) credentials: Option<Credentials>,
