@@ -95,12 +95,12 @@ pub(in crate::store) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
 }
 
 fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
-    let version = required(&root, "version", root.integer("version", WITHOUT_TOKENS..=WITH_SSH_KEYS));
+    let version = root.required("version", root.integer("version", WITHOUT_TOKENS..=WITH_SSH_KEYS));
     let salt = root.string("salt").and_then(|salt| Salt::parse(salt.value));
-    let salt = required(&root, "salt", salt);
+    let salt = root.required("salt", salt);
     let recovery: Option<Vec<Digest>> =
         root.strings("recovery").and_then(|list| list.iter().map(|digest| Digest::parse(digest.value)).collect());
-    let recovery = required(&root, "recovery", recovery);
+    let recovery = root.required("recovery", recovery);
     let apps: Option<Vec<App>> = root.sections("app").into_iter().map(app).collect();
     let held: Option<Vec<Held>> = root.sections("token").into_iter().map(held).collect();
     let ssh_keys: Option<Vec<EnrolledKey>> = root.sections("ssh_key").into_iter().map(ssh_key).collect();
@@ -137,10 +137,11 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
 }
 
 fn app(section: Section<'_, '_>) -> Option<App> {
-    let serial = required(&section, "serial", section.string("serial").and_then(|text| Serial::new(text.value)));
-    let label = required(&section, "label", section.string("label").and_then(|text| Label::new(text.value)));
+    let serial = section.required("serial", section.string("serial").and_then(|text| Serial::new(text.value)));
+    let label = section.required("label", section.string("label").and_then(|text| Label::new(text.value)));
     let codes = codes(&section);
-    let confirmation = required(&section, "confirmed", section.boolean("confirmed"))
+    let confirmation = section
+        .required("confirmed", section.boolean("confirmed"))
         .map(|confirmed| if confirmed { Confirmation::Confirmed } else { Confirmation::Pending });
     section.finish();
     let Codes { secret, parameters, issued } = codes?;
@@ -150,17 +151,18 @@ fn app(section: Section<'_, '_>) -> Option<App> {
 }
 
 fn held(section: Section<'_, '_>) -> Option<Held> {
-    let serial = required(&section, "serial", section.string("serial").and_then(|text| Serial::new(text.value)));
+    let serial = section.required("serial", section.string("serial").and_then(|text| Serial::new(text.value)));
     let codes = codes(&section);
     let status = section.string("status").and_then(|text| TokenStatus::parse(text.value));
     // A revoked token has no secret, and no owner.
-    let status = required(&section, "status", status.filter(|status| *status != TokenStatus::Revoked));
-    let first_use = required(&section, "first_use", section.boolean("first_use"))
+    let status = section.required("status", status.filter(|status| *status != TokenStatus::Revoked));
+    let first_use = section
+        .required("first_use", section.boolean("first_use"))
         .map(|is_open| if is_open { FirstUse::Open } else { FirstUse::Over });
     let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
     let most = LARGEST_DRIFT + Progress::MOST_DRIFT;
-    let drift = required(&section, "drift", section.integer("drift", -most..=most));
-    let anchor = required(&section, "anchor", section.integer("anchor", -most..=most));
+    let drift = section.required("drift", section.integer("drift", -most..=most));
+    let anchor = section.required("anchor", section.integer("anchor", -most..=most));
     section.finish();
     let Codes { secret, parameters, issued } = codes?;
     let (serial, start) = (serial?, Progress { watermark, drift: drift?, anchor: anchor? });
@@ -170,16 +172,17 @@ fn held(section: Section<'_, '_>) -> Option<Held> {
 }
 
 fn ssh_key(section: Section<'_, '_>) -> Option<EnrolledKey> {
-    let word = required(&section, "type", section.string("type"));
-    let base64 = required(&section, "key", section.string("key"));
+    let word = section.required("type", section.string("type"));
+    let base64 = section.required("key", section.string("key"));
     let key = word.zip(base64).and_then(|(word, base64)| SshKey::parse(word.value, base64.value));
     if key.is_none() {
         section.complain_here("this is no key of its type");
     }
-    let label = required(&section, "label", section.string("label").and_then(|text| Label::new(text.value)));
+    let label = section.required("label", section.string("label").and_then(|text| Label::new(text.value)));
     let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
-    let issued = required(&section, "issued", issued);
-    let attestation = required(&section, "attested", section.boolean("attested"))
+    let issued = section.required("issued", issued);
+    let attestation = section
+        .required("attested", section.boolean("attested"))
         .map(|is_attested| if is_attested { Attestation::Checked } else { Attestation::None });
     section.finish();
     Some(EnrolledKey { key: key?, label: label?, issued: issued?, attestation: attestation? })
@@ -194,11 +197,11 @@ struct Codes {
 
 fn codes(section: &Section<'_, '_>) -> Option<Codes> {
     let secret = section.string("secret").and_then(|text| Secret::from_base32(text.value).ok());
-    let secret = required(section, "secret", secret);
+    let secret = section.required("secret", secret);
     let algorithm = section.string("algorithm").and_then(|text| text.value.parse::<Algorithm>().ok());
-    let algorithm = required(section, "algorithm", algorithm);
+    let algorithm = section.required("algorithm", algorithm);
     let digits = section.integer("digits", Digits::RANGE).and_then(|digits| Digits::new(digits).ok());
-    let digits = required(section, "digits", digits);
+    let digits = section.required("digits", digits);
     let kind = match section.string("type").map(|text| text.value) {
         Some("totp") => {
             section.integer("period", Period::RANGE).and_then(|period| Period::new(period).ok()).map(Kind::Totp)
@@ -206,17 +209,9 @@ fn codes(section: &Section<'_, '_>) -> Option<Codes> {
         Some("hotp") => Some(Kind::Hotp),
         _ => None,
     };
-    let kind = required(section, "type", kind);
+    let kind = section.required("type", kind);
     let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
-    let issued = required(section, "issued", issued);
+    let issued = section.required("issued", issued);
     let parameters = Parameters { algorithm: algorithm?, digits: digits?, kind: kind? };
     Some(Codes { secret: secret?, parameters, issued: issued? })
-}
-
-/// Complains when a value that must be there is absent or not understood.
-fn required<T>(section: &Section<'_, '_>, name: &'static str, value: Option<T>) -> Option<T> {
-    if value.is_none() {
-        section.missing(name);
-    }
-    value
 }

@@ -255,6 +255,14 @@ impl<'r, 't> Section<'r, 't> {
         self.value(name).is_some()
     }
 
+    /// The value of `name`; complains when it is absent or not understood.
+    pub fn required<T>(&self, name: &'static str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.missing(name);
+        }
+        value
+    }
+
     /// Complains that `name` must be there.
     pub fn missing(&self, name: &'static str) {
         self.reader.complain(self.offset, format!("{name} is missing"));

@@ -64,28 +64,13 @@ fn read(text: &str) -> Result<LastBackup, Vec<Problem>> {
 }
 
 fn last_backup(root: Section<'_, '_>) -> Option<LastBackup> {
-    let required = |name, is_there: bool| {
-        if !is_there {
-            root.missing(name);
-        }
-    };
-    required("version", root.integer("version", 1..=VERSION).is_some());
-    let at = root.string("at").and_then(|at| UnixTime::from_rfc3339(at.value));
-    required("at", at.is_some());
-    let text = |name| {
-        let found = root.string(name).map(|found| found.value.to_owned());
-        required(name, found.is_some());
-        found
-    };
-    let number = |name| {
-        let found = root.integer(name, 0..=u64::MAX);
-        required(name, found.is_some());
-        found
-    };
+    root.required("version", root.integer("version", 1..=VERSION));
+    let at = root.required("at", root.string("at").and_then(|at| UnixTime::from_rfc3339(at.value)));
+    let text = |name| root.required(name, root.string(name).map(|found| found.value.to_owned()));
+    let number = |name| root.required(name, root.integer(name, 0..=u64::MAX));
     let (file, sha256) = (text("file"), text("sha256"));
     let (size, accounts, tokens) = (number("size"), number("accounts"), number("tokens"));
-    let recipients = root.strings("recipients");
-    required("recipients", recipients.is_some());
+    let recipients = root.required("recipients", root.strings("recipients"));
     let recipients = recipients?.iter().map(|recipient| recipient.value.to_owned()).collect();
     root.finish();
     Some(LastBackup {
