@@ -14,6 +14,7 @@
 )]
 
 pub mod artifacts;
+pub mod authority;
 pub mod broker;
 pub mod checkout;
 pub mod columns;

@@ -34,7 +34,11 @@ fn as_postgres(folder: &Path) -> Command {
 impl Postgres {
     /// Starts a new cluster, with `settings` beside its own. Every statement is in its log.
     pub fn start(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"), settings)
+    }
+
+    /// The same in `folder`.
+    pub fn start_in(folder: tempfile::TempDir, settings: &[&str]) -> Self {
         let path = folder.path();
         // Its owner, and root, can pass.
         fs::set_permissions(path, fs::Permissions::from_mode(0o711)).expect("its mode is set");

@@ -9,15 +9,14 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rcgen::KeyPair;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::broker::{Broker, LINK};
 use twofactor_tests::artifacts::{link, server};
+use twofactor_tests::authority::Certified;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
 
 use super::Enrolled;
-use super::network::pem;
 use super::program::Machine;
 
 const WEB1: &str = "web1.example.org";
@@ -33,18 +32,13 @@ impl Drop for Linked {
 }
 
 /// Makes the private host one of the fleet: name, certificate, configuration, link.
-fn join(host: &Host, machine: &Machine, certified: &(rcgen::Certificate, KeyPair)) -> Linked {
+fn join(host: &Host, machine: &Machine, certified: &Certified) -> Linked {
     let folder = host.place("fleet");
     fs::create_dir_all(&folder).unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.join(name);
-        fs::write(&path, text).unwrap();
+    let [certificate, key] = certified.write_into(&folder, "host").map(|path| {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         path.display().to_string()
-    };
-    let (certificate, key) = certified;
-    let certificate = write("host.pem", &pem("CERTIFICATE", certificate.der()));
-    let key = write("host.key", &pem("PRIVATE KEY", &key.serialize_der()));
+    });
     let ca = machine.site.place("ca.pem").display().to_string();
     let mut hosts = fs::OpenOptions::new().append(true).open("/etc/hosts").unwrap();
     writeln!(hosts, "127.0.0.1 otp1.example.org").unwrap();

@@ -5,19 +5,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio::net::TcpListener;
 use twofactor_core::store::wire::{LARGEST_ANSWER, Message};
 use twofactor_server::{Host, Hosts, TlsFiles, serve, tls};
+use twofactor_tests::authority::{Authority, Certified, ExtendedKeyUsagePurpose};
 
 use super::{Enrolled, Fleet, question};
 
 /// An authority with the server's certificate, and a list of hosts.
 pub(crate) struct Site {
     folder: tempfile::TempDir,
-    authority: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     hosts: Arc<Listed>,
 }
 
@@ -32,41 +32,11 @@ impl Hosts for Listed {
     }
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// A certificate for `names`, good until `days` from now, and its key.
-fn certified(
-    authority: &CertifiedIssuer<'_, KeyPair>,
-    names: &[&str],
-    days: i64,
-    usage: ExtendedKeyUsagePurpose,
-) -> (rcgen::Certificate, KeyPair) {
-    let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
-    let now = i64::try_from(super::now().seconds()).unwrap();
-    let day =
-        |days: i64| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(now + days * 86400).unwrap());
-    (params.not_before, params.not_after) = (day(-10), day(days));
-    params.extended_key_usages = vec![usage];
-    let key = KeyPair::generate().unwrap();
-    (params.signed_by(&key, authority).unwrap(), key)
-}
-
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
-}
-
 impl Site {
     pub(crate) fn new(hosts: &[&str]) -> Self {
-        let (folder, authority) = (tempfile::tempdir().unwrap(), authority("site"));
-        let (certificate, key) = certified(&authority, &["otp1.example.org"], 1, ExtendedKeyUsagePurpose::ServerAuth);
-        std::fs::write(folder.path().join("server.pem"), pem("CERTIFICATE", certificate.der())).unwrap();
-        std::fs::write(folder.path().join("server.key"), pem("PRIVATE KEY", &key.serialize_der())).unwrap();
-        std::fs::write(folder.path().join("ca.pem"), pem("CERTIFICATE", authority.der())).unwrap();
+        let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("site"));
+        authority.server("otp1.example.org").write_into(folder.path(), "server");
+        authority.write_into(folder.path());
         let listed = hosts.iter().map(ToString::to_string).collect();
         Self { folder, authority, hosts: Arc::new(Listed(Mutex::new(listed))) }
     }
@@ -91,25 +61,25 @@ impl Site {
     }
 
     /// The certificate of a host.
-    pub(crate) fn host(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
-        certified(&self.authority, &[name], 1, ExtendedKeyUsagePurpose::ClientAuth)
+    pub(crate) fn host(&self, name: &str) -> Certified {
+        self.authority.host(name)
     }
 
     /// A host's connection; an error where the server does not take it.
     pub(crate) fn connect(
         &self,
         address: SocketAddr,
-        certificate: Option<(rcgen::Certificate, KeyPair)>,
+        certificate: Option<Certified>,
     ) -> StreamOwned<ClientConnection, TcpStream> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.authority.der().clone()).unwrap();
+        roots.add(CertificateDer::from(self.authority.der().to_vec())).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(roots);
         let config = match certificate {
-            Some((certificate, key)) => {
+            Some(Certified { certificate, key }) => {
                 let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
                 config.with_client_auth_cert(vec![CertificateDer::from(certificate)], key).unwrap()
             }
@@ -165,15 +135,15 @@ fn without_a_good_certificate_of_our_authority_no_question_is_heard() {
     let site = Site::new(&names);
     let address = site.open(&fleet);
     let client = ExtendedKeyUsagePurpose::ClientAuth;
-    let foreign = authority("site");
+    let foreign = Authority::new("site");
     let refused = [
         ("no certificate", None),
-        ("another authority", Some(certified(&foreign, &names[..1], 1, client.clone()))),
-        ("expired", Some(certified(&site.authority, &names[..1], -1, client.clone()))),
-        ("of a server", Some(certified(&site.authority, &names[..1], 1, ExtendedKeyUsagePurpose::ServerAuth))),
-        ("two names", Some(certified(&site.authority, &names[..2], 1, client.clone()))),
-        ("any name", Some(certified(&site.authority, &names[2..], 1, client.clone()))),
-        ("no name", Some(certified(&site.authority, &[], 1, client.clone()))),
+        ("another authority", Some(foreign.certify(&names[..1], 1, client.clone()))),
+        ("expired", Some(site.authority.certify(&names[..1], -1, client.clone()))),
+        ("of a server", Some(site.authority.certify(&names[..1], 1, ExtendedKeyUsagePurpose::ServerAuth))),
+        ("two names", Some(site.authority.certify(&names[..2], 1, client.clone()))),
+        ("any name", Some(site.authority.certify(&names[2..], 1, client.clone()))),
+        ("no name", Some(site.authority.certify(&[], 1, client.clone()))),
         ("not listed", Some(site.host("web3.example.org"))),
     ];
     for (what, certificate) in refused {
