@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
-use crate::key_file::Key;
+use crate::keys::Keys;
 
 /// The number of times that a question is judged. Each conflict means that another attempt was written, so in a race of this many
 /// each of them ends.
@@ -59,12 +59,17 @@ pub struct Server {
 impl Server {
     /// A server on the store behind a connection string, with these keys. The rules of logins and of enrollment are those of
     /// `config`.
-    pub async fn open(postgresql: Postgresql, keys: Vec<Key>, config: &Config) -> Result<Self, ServerError> {
+    pub async fn open(postgresql: Postgresql, keys: Keys, config: &Config) -> Result<Self, ServerError> {
         let database = Database::open(postgresql, keys).await?;
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let queues = (0..QUEUES).map(|_| Mutex::new(())).collect();
         let (rules, invitation) = (VerificationRules::of(config), config.enrollment.invitation);
         Ok(Self { database, rules, invitation, decoy, queues, hasher: RandomState::new() })
+    }
+
+    /// Takes other keys from now on.
+    pub fn renew_keys(&self, keys: Keys) {
+        self.database.seals.renew(keys);
     }
 
     /// Answers a question of `host`. An error is a question that is not understood.

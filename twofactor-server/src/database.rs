@@ -16,7 +16,7 @@ use twofactor_core::store::one_account::{Change, Read};
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
-use crate::key_file::Key;
+use crate::keys::Keys;
 use crate::schema;
 use crate::sealing::{Kind, Sealed, Seals};
 
@@ -36,7 +36,7 @@ const CONNECTIONS: usize = 16;
 /// The accounts of one store.
 pub(crate) struct Database {
     pool: Pool,
-    seals: Seals,
+    pub(crate) seals: Seals,
 }
 
 /// An account as it was read.
@@ -83,11 +83,11 @@ pub(crate) enum Written {
 }
 
 /// The parameters of a statement, with their types.
-type Parameters<'p> = [(&'p (dyn ToSql + Sync), Type)];
+pub(crate) type Parameters<'p> = [(&'p (dyn ToSql + Sync), Type)];
 
 impl Database {
     /// Opens the store behind a connection string, and brings its schema to this server's version.
-    pub(crate) async fn open(config: Config, keys: Vec<Key>) -> Result<Self, ServerError> {
+    pub(crate) async fn open(config: Config, keys: Keys) -> Result<Self, ServerError> {
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
@@ -99,8 +99,9 @@ impl Database {
             .map_err(|error| ServerError::NoConnection(error.to_string()))?;
         let mut client = pool.get().await?;
         let found = within(PATIENCE * 4, schema::migrate(&mut client)).await??;
+        let seals = within(PATIENCE, with_digest_secret(&client, Seals::new(found.store, keys))).await??;
         drop(client);
-        Ok(Self { pool, seals: Seals::new(found.store, keys) })
+        Ok(Self { pool, seals })
     }
 
     /// The digest of a question.
@@ -177,25 +178,16 @@ impl Database {
 
     /// Runs a statement that gives a row where it has written.
     async fn change(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Written, ServerError> {
-        use tokio_postgres::error::SqlState;
         match self.ask(statement, parameters).await {
             Ok(rows) if rows.is_empty() => Ok(Written::Conflict),
             Ok(_) => Ok(Written::Done),
-            // The same question was answered meanwhile, or two servers have begun one account; or the database wants it repeated.
-            Err(ServerError::Database(error))
-                if error.code().is_some_and(|code| {
-                    [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED]
-                        .contains(code)
-                }) =>
-            {
-                Ok(Written::Conflict)
-            }
+            Err(error) if error.is_conflict() => Ok(Written::Conflict),
             Err(error) => Err(error),
         }
     }
 
     /// Runs a statement. A connection that has not answered in time is given up.
-    async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+    pub(crate) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
         let client = self.pool.get().await?;
         match timeout(PATIENCE, client.query_typed(statement, parameters)).await {
             Ok(rows) => Ok(rows?),
@@ -263,6 +255,25 @@ const IN_VAIN: &str = noted!(
     where number = $10 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     returning number"
 );
+
+/// Reads the secret of digests, with the store's first keys. The first server of all makes it.
+async fn with_digest_secret(client: &tokio_postgres::Client, seals: Seals) -> Result<Seals, ServerError> {
+    const READ: &str = "select digest_key, digest_sealed from twofactor.store";
+    const MAKE: &str = "update twofactor.store set digest_key = $1, digest_sealed = $2 where digest_sealed is null";
+    let row = client.query_typed_one(READ, &[]).await?;
+    let sealed = match sealed(&row, 0)? {
+        Some(sealed) => sealed,
+        None => {
+            let made = seals.seal_digest_secret()?;
+            client.execute_typed(MAKE, &[(&made.key, Type::INT4), (&made.bytes, Type::BYTEA)]).await?;
+            // That of the server which was first.
+            let row = client.query_typed_one(READ, &[]).await?;
+            sealed(&row, 0)?.unwrap_or(made)
+        }
+    };
+    let secret = seals.open(Kind::DigestSecret, seals.store(), &sealed)?;
+    seals.with_digest_secret(&secret)
+}
 
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
     timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))

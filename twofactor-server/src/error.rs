@@ -1,6 +1,7 @@
 //! Every way in which a server fails, with what to do.
 
 use thiserror::Error;
+use tokio_postgres::error::SqlState;
 use twofactor_core::host::clock::ClockError;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::{StoreError, Unusable};
@@ -71,6 +72,16 @@ pub enum ServerError {
     /// The account cannot be judged.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ServerError {
+    /// True where others have written the same meanwhile: the question was answered, two servers have begun one account, or the
+    /// database wants the statement repeated. Nothing was written.
+    pub(crate) fn is_conflict(&self) -> bool {
+        const CODES: [&SqlState; 3] =
+            [&SqlState::UNIQUE_VIOLATION, &SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
+        matches!(self, Self::Database(error) if error.code().is_some_and(|code| CODES.contains(&code)))
+    }
 }
 
 /// Without the statement: its text is ours and tells a sysadmin nothing.

@@ -12,31 +12,13 @@ use twofactor_core::text::document::{self, Section};
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
+use crate::keys::{BYTES, Key, Keys};
 
 /// The largest file that is read, in bytes: hundreds of keys.
 const LARGEST: usize = 64 * 1024;
 
-/// The length of a key in bytes.
-const BYTES: usize = 32;
-
-/// A key.
-pub struct Key {
-    /// Its number, which rises with each new key.
-    pub(crate) number: i32,
-    /// Its bytes.
-    pub(crate) secret: Zeroizing<[u8; BYTES]>,
-}
-
-impl Key {
-    fn random(number: i32) -> Result<Self, ServerError> {
-        let mut secret = Zeroizing::new([0; BYTES]);
-        getrandom::fill(secret.as_mut_slice()).map_err(|_| ServerError::NoRandomness)?;
-        Ok(Self { number, secret })
-    }
-}
-
-/// Reads the keys, oldest first. The file must be `owner`'s, and no other user may read it.
-pub fn read(path: &Path, owner: Owner) -> Result<Vec<Key>, ServerError> {
+/// Reads the keys. The file must be `owner`'s, and no other user may read it.
+pub fn read(path: &Path, owner: Owner) -> Result<Keys, ServerError> {
     let wrong = |problem: String| ServerError::KeyFile { file: path.display().to_string(), problem };
     let content = read_file(path, owner, LARGEST).map_err(|error| wrong(error.to_string()))?;
     let content = content.ok_or_else(|| wrong("there is no such file".to_owned()))?;
@@ -45,23 +27,19 @@ pub fn read(path: &Path, owner: Owner) -> Result<Vec<Key>, ServerError> {
         return Err(wrong(format!("others than its owner may read it (mode {:o})", mode & 0o777)));
     }
     let text = std::str::from_utf8(&content).map_err(|_| wrong("this is no text".to_owned()))?;
-    let keys = document::read(text, keys).map_err(|problems| {
+    let (sealing, keys) = document::read(text, keys).map_err(|problems| {
         // By its place alone: the line holds a key.
         wrong(problems.first().map_or_else(String::new, |first| format!("line {} is not valid", first.line)))
     })?;
-    let rises = keys.windows(2).all(|pair| matches!(pair, [one, next] if one.number < next.number));
-    match keys.is_empty() {
-        true => Err(wrong("it has no key".to_owned())),
-        false if !rises => Err(wrong("the numbers of its keys do not rise".to_owned())),
-        false => Ok(keys),
-    }
+    let problem = "the numbers of its keys do not rise, or the one that seals is not among them";
+    Keys::new(keys, sealing).ok_or_else(|| wrong(problem.to_owned()))
 }
 
 /// Makes the file with a first key. One that is there stays.
 pub fn init(path: &Path) -> Result<(), ServerError> {
     let wrong =
         |error: &io::Error| ServerError::KeyFile { file: path.display().to_string(), problem: error.to_string() };
-    let text = written(&[Key::random(1)?]);
+    let text = written(&Keys::first()?);
     let options = OpenOptions::new().write(true).create_new(true).mode(0o400).clone();
     let mut file = options.open(path).map_err(|error| wrong(&error))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| wrong(&error))?;
@@ -69,24 +47,26 @@ pub fn init(path: &Path) -> Result<(), ServerError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(&error))
 }
 
-fn written(keys: &[Key]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(512 + keys.len() * 128));
+fn written(keys: &Keys) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(512 + keys.all.len() * 128));
     text.push_str("# The keys that seal seeds in the database of a fleet. Without them no code can be judged: keep a copy elsewhere.\n");
-    text.push_str("version = 1\n");
-    for Key { number, secret } in keys {
+    let _ = write!(text, "version = 1\nsealing = {}\n", keys.sealing);
+    for Key { number, secret } in &keys.all {
         let secret = Zeroizing::new(BASE32_NOPAD.encode(secret.as_slice()));
         let _ = write!(text, "\n[[key]]\nnumber = {number}\nsecret = \"{}\"\n", secret.as_str());
     }
     text
 }
 
-fn keys(root: Section<'_, '_>) -> Option<Vec<Key>> {
+/// The number of the key that seals, and all keys.
+fn keys(root: Section<'_, '_>) -> Option<(i32, Vec<Key>)> {
     if root.integer("version", 1..=1).is_none() {
         root.missing("version");
     }
+    let sealing = root.required("sealing", root.integer("sealing", 1..=i32::MAX));
     let keys: Option<Vec<Key>> = root.sections("key").into_iter().map(key).collect();
     root.finish();
-    keys
+    Some((sealing?, keys?))
 }
 
 fn key(section: Section<'_, '_>) -> Option<Key> {
@@ -115,7 +95,7 @@ mod tests {
         assert!(read(&path, me).is_err());
         init(&path).unwrap();
         let keys = read(&path, me).unwrap();
-        assert!(keys.len() == 1 && keys[0].number == 1 && *keys[0].secret != [0; BYTES]);
+        assert!(keys.numbers() == [1] && keys.sealing() == 1 && *keys.all[0].secret != [0; BYTES]);
         assert!(init(&path).is_err(), "it is there");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o400);
         for (mode, reads) in [(0o600, true), (0o640, false), (0o604, false), (0o620, false)] {
@@ -129,8 +109,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed.key");
         let me = Owner(nix::unistd::geteuid().as_raw());
-        let one = || Key::random(1).unwrap();
-        let good = written(&[one(), Key::random(2).unwrap()]);
+        let keys = |numbers: &[i32], sealing| {
+            let all = numbers.iter().map(|number| Key::random(*number).unwrap()).collect();
+            written(&Keys { all, sealing })
+        };
+        let good = keys(&[1, 2], 1);
         let refused = |text: &str| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -142,7 +125,9 @@ mod tests {
             "version = 1\n",
             &good.replace("number = 2", "number = 1"),
             &good.replace("version = 1", "version = 2"),
-            &written(&[one(), one()]),
+            &keys(&[1, 1], 1),
+            &keys(&[1, 2], 3),
+            &good.replace("sealing = 1\n", ""),
         ] {
             let said = refused(bad).expect("it was read");
             assert!(!said.contains("secret"), "{said}");

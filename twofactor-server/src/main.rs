@@ -19,7 +19,7 @@ use twofactor_core::config::fleet::{CentralStore, Port};
 use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Unusable as _;
-use twofactor_server::{Key, Server, ServerError, TlsFiles, check, init_keys, read_keys, serve, tls};
+use twofactor_server::{Keys, Server, ServerError, TlsFiles, check, init_keys, read_keys, serve, tls};
 
 use hosts::ListedHosts;
 
@@ -107,7 +107,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// The keys, of a file that is this process's or root's.
-fn keys(store: &CentralStore) -> Result<Vec<Key>, ServerError> {
+fn keys(store: &CentralStore) -> Result<Keys, ServerError> {
     let own = Owner(nix::unistd::geteuid().as_raw());
     read_keys(&store.seed_key, Owner::ROOT)
         .or_else(|error| if own == Owner::ROOT { Err(error) } else { read_keys(&store.seed_key, own) })
@@ -122,7 +122,9 @@ fn tls_files(port: &Port) -> TlsFiles {
 fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
     let keys = keys(store);
     let mut findings = vec![match &keys {
-        Ok(keys) => Ok(format!("{}: {} keys", store.seed_key.display(), keys.len())),
+        Ok(keys) => {
+            Ok(format!("{}: keys {:?}; key {} seals", store.seed_key.display(), keys.numbers(), keys.sealing()))
+        }
         Err(error) => Err((error.to_string(), error.hint())),
     }];
     if let Some(port) = &config.port {

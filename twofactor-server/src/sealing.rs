@@ -3,6 +3,8 @@
 //! Invariants: what is sealed for one place opens in no other, because store, owner, kind and key are bound to it. A nonce is
 //! random, of 24 bytes. Plain text is wiped.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
@@ -10,7 +12,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
-use crate::key_file::Key;
+use crate::keys::{BYTES, Key, Keys};
 
 /// The version of the sealed form.
 const FORM: u8 = 1;
@@ -26,6 +28,8 @@ pub(crate) enum Kind {
     State,
     /// An answer that may be asked for again.
     Answer,
+    /// The secret of keyed digests.
+    DigestSecret,
 }
 
 impl Kind {
@@ -34,6 +38,7 @@ impl Kind {
             Self::Credentials => "credentials",
             Self::State => "state",
             Self::Answer => "answer",
+            Self::DigestSecret => "digest secret",
         }
     }
 }
@@ -47,21 +52,44 @@ pub(crate) struct Sealed {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The keys of one store.
+/// The keys of one store, and its secret of digests, which outlasts each of them.
 pub(crate) struct Seals {
     store: String,
-    keys: Vec<Key>,
+    keys: RwLock<Arc<Keys>>,
+    digest_secret: Zeroizing<[u8; BYTES]>,
 }
 
 impl Seals {
-    /// `keys` are in their order: the last one seals, all of them open.
-    pub(crate) fn new(store: String, keys: Vec<Key>) -> Self {
-        Self { store, keys }
+    /// The seals of a store whose secret of digests is not known yet: none is made with them.
+    pub(crate) fn new(store: String, keys: Keys) -> Self {
+        Self { store, keys: RwLock::new(Arc::new(keys)), digest_secret: Zeroizing::new([0; BYTES]) }
+    }
+
+    /// The same with a secret of digests.
+    pub(crate) fn with_digest_secret(self, secret: &[u8]) -> Result<Self, ServerError> {
+        let digest_secret = secret.try_into().map_err(|_| ServerError::BrokenSeal(self.store.clone()))?;
+        Ok(Self { digest_secret: Zeroizing::new(digest_secret), ..self })
+    }
+
+    /// The keys as they are now.
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other keys from now on.
+    pub(crate) fn renew(&self, keys: Keys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// The name of the store.
+    pub(crate) fn store(&self) -> &str {
+        &self.store
     }
 
     /// Seals a record of `owner`.
     pub(crate) fn seal(&self, kind: Kind, owner: &str, plain: &[u8]) -> Result<Sealed, ServerError> {
-        let key = self.keys.last().ok_or(ServerError::UnknownKey(0))?;
+        let keys = self.keys();
+        let key = keys.find(keys.sealing)?;
         let nonce = random_nonce()?;
         let aad = self.place(kind, owner, key.number);
         let payload = Payload { msg: plain, aad: &aad };
@@ -70,10 +98,18 @@ impl Seals {
         Ok(Sealed { key: key.number, bytes: [nonce.as_slice(), &sealed].concat() })
     }
 
+    /// A new secret of digests, sealed.
+    pub(crate) fn seal_digest_secret(&self) -> Result<Sealed, ServerError> {
+        let mut secret = Zeroizing::new([0; BYTES]);
+        getrandom::fill(secret.as_mut_slice()).map_err(|_| ServerError::NoRandomness)?;
+        self.seal(Kind::DigestSecret, &self.store, secret.as_slice())
+    }
+
     /// Opens a record of `owner`.
     pub(crate) fn open(&self, kind: Kind, owner: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, ServerError> {
         let Sealed { key: number, bytes } = sealed;
-        let key = self.keys.iter().find(|key| key.number == *number).ok_or(ServerError::UnknownKey(*number))?;
+        let keys = self.keys();
+        let key = keys.find(*number)?;
         let broken = || ServerError::BrokenSeal(owner.to_owned());
         let (nonce, msg) = bytes.split_at_checked(NONCE).ok_or_else(broken)?;
         let aad = self.place(kind, owner, *number);
@@ -91,9 +127,13 @@ impl Seals {
     /// The digest under which the answer to a question of `host` is kept. Without the key a question, which holds a code, cannot be
     /// guessed from it.
     pub(crate) fn digest_of(&self, host: &str, question: &[u8]) -> Result<Vec<u8>, ServerError> {
-        let oldest = self.keys.first().ok_or(ServerError::UnknownKey(0))?;
-        let mut mac = mac(oldest.secret.as_slice())?;
-        for part in [b"question".as_slice(), self.store.as_bytes(), host.as_bytes(), question] {
+        self.digest(&[b"question".as_slice(), host.as_bytes(), question])
+    }
+
+    /// The keyed digest of these parts; the first says what it is for. It is the same under every key.
+    pub(crate) fn digest(&self, parts: &[&[u8]]) -> Result<Vec<u8>, ServerError> {
+        let mut mac = mac(self.digest_secret.as_slice())?;
+        for part in [self.store.as_bytes()].iter().chain(parts) {
             mac.update(&length(part));
             mac.update(part);
         }
@@ -130,19 +170,23 @@ fn mac(key: &[u8]) -> Result<Hmac<Sha256>, ServerError> {
 mod tests {
     use super::*;
 
-    fn seals(store: &str, numbers: &[i32]) -> Seals {
+    fn keys(numbers: &[i32], sealing: i32) -> Keys {
         let key = |number: &i32| Key { number: *number, secret: Zeroizing::new([u8::try_from(*number).unwrap(); 32]) };
-        Seals::new(store.to_owned(), numbers.iter().map(key).collect())
+        Keys::new(numbers.iter().map(key).collect(), sealing).unwrap()
+    }
+
+    fn seals(store: &str, numbers: &[i32], sealing: i32) -> Seals {
+        Seals::new(store.to_owned(), keys(numbers, sealing)).with_digest_secret(&[7; 32]).unwrap()
     }
 
     #[test]
     fn what_is_sealed_for_one_place_opens_in_no_other() {
-        let ours = seals("store", &[1]);
+        let ours = seals("store", &[1], 1);
         let sealed = ours.seal(Kind::Credentials, "alice", b"a seed").unwrap();
         assert_eq!(ours.open(Kind::Credentials, "alice", &sealed).unwrap().as_slice(), b"a seed");
         assert!(ours.open(Kind::Credentials, "bob", &sealed).is_err());
         assert!(ours.open(Kind::State, "alice", &sealed).is_err());
-        assert!(seals("another", &[1]).open(Kind::Credentials, "alice", &sealed).is_err());
+        assert!(seals("another", &[1], 1).open(Kind::Credentials, "alice", &sealed).is_err());
         for place in 0..sealed.bytes.len() {
             let mut bytes = sealed.bytes.clone();
             bytes[place] ^= 1;
@@ -153,16 +197,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_key_seals_and_all_of_them_open() {
-        let (before, after) = (seals("store", &[1]), seals("store", &[1, 2]));
-        let old = before.seal(Kind::State, "alice", b"old").unwrap();
-        assert_eq!(after.open(Kind::State, "alice", &old).unwrap().as_slice(), b"old");
-        let new = after.seal(Kind::State, "alice", b"new").unwrap();
+    fn one_key_seals_and_all_of_them_open() {
+        let ours = seals("store", &[1], 1);
+        let old = ours.seal(Kind::State, "alice", b"old").unwrap();
+        let (behind, digest) = (seals("store", &[1], 1), ours.digest_of("web1", b"question").unwrap());
+        // The new key is there before it seals.
+        ours.renew(keys(&[1, 2], 1));
+        assert_eq!(ours.seal(Kind::State, "alice", b"as before").unwrap().key, 1);
+        ours.renew(keys(&[1, 2], 2));
+        assert_eq!(ours.open(Kind::State, "alice", &old).unwrap().as_slice(), b"old");
+        let new = ours.seal(Kind::State, "alice", b"new").unwrap();
         assert_eq!(new.key, 2);
-        assert!(matches!(before.open(Kind::State, "alice", &new), Err(ServerError::UnknownKey(2))));
+        assert!(matches!(behind.open(Kind::State, "alice", &new), Err(ServerError::UnknownKey(2))));
         // The number of a key that was not used says nothing.
-        assert!(after.open(Kind::State, "alice", &Sealed { key: 1, ..new }).is_err());
-        assert_eq!(before.digest_of("web1", b"question").unwrap(), after.digest_of("web1", b"question").unwrap());
-        assert_ne!(before.digest_of("web1", b"question").unwrap(), before.digest_of("web", b"1question").unwrap());
+        assert!(ours.open(Kind::State, "alice", &Sealed { key: 1, ..new.clone() }).is_err());
+        ours.renew(keys(&[2], 2));
+        assert_eq!(ours.open(Kind::State, "alice", &new).unwrap().as_slice(), b"new");
+        assert!(matches!(ours.open(Kind::State, "alice", &old), Err(ServerError::UnknownKey(1))));
+        assert_eq!(ours.digest_of("web1", b"question").unwrap(), digest, "a question is recognized under every key");
+        assert_ne!(digest, ours.digest_of("web", b"1question").unwrap());
     }
 }

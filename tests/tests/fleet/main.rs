@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod keys;
 mod login;
 mod network;
 mod program;
@@ -451,6 +452,9 @@ fn a_schema_that_is_too_new_is_left_alone_and_a_second_store_opens_nothing_of_th
     let error = open(&fleet).map(drop).unwrap_err().to_string();
     assert!(error.contains("too new"), "{error}");
     fleet.postgres.sql("update twofactor.store set oldest_server = 1, id = 'another'");
+    let error = open(&fleet).map(drop).unwrap_err().to_string();
+    assert!(error.contains("the record of another was changed or moved"), "{error}");
+    fleet.postgres.sql("update twofactor.store set digest_key = null, digest_sealed = null");
     let another = Asking::new("web1", true, &[fleet.another_server()], &fleet.runtime);
     let error = redeem(&another.store(), &alice.person, &alice.code(0)).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreCorrupt, "{error}");

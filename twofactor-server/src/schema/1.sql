@@ -3,7 +3,10 @@ create table twofactor.store (
     only_one boolean primary key default true check (only_one),
     id text not null,
     version integer not null,
-    oldest_server integer not null
+    oldest_server integer not null,
+    -- The secret of keyed digests. The first server makes it.
+    digest_key integer,
+    digest_sealed bytea
 );
 insert into twofactor.store (id, version, oldest_server) values (gen_random_uuid()::text, 1, 1);
 

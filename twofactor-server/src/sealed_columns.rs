@@ -1,0 +1,41 @@
+//! Every column of the schema that holds sealed records. A new key seals them all anew from this list.
+//!
+//! Invariant: each column of bytes stands in one of the two lists. A test compares them with the schema.
+
+use crate::sealing::Kind;
+
+/// A column of sealed records, with the column of their keys.
+#[derive(Debug, Clone, Copy)]
+pub struct SealedColumn {
+    /// The table, of the schema `twofactor`.
+    pub table: &'static str,
+    /// The column with the number of the key.
+    pub key: &'static str,
+    /// The column of records.
+    pub sealed: &'static str,
+    /// The owner to which a record is bound, in SQL: a text by which the table has an index. The table is `t`.
+    pub(crate) owner: &'static str,
+    /// The kind of the records.
+    pub(crate) kind: Kind,
+}
+
+/// The columns whose records are kept.
+pub const SEALED_COLUMNS: &[SealedColumn] = &[
+    SealedColumn { table: "credentials", key: "key", sealed: "sealed", owner: "t.name", kind: Kind::Credentials },
+    SealedColumn { table: "state", key: "key", sealed: "sealed", owner: "t.name", kind: Kind::State },
+    SealedColumn {
+        table: "store",
+        key: "digest_key",
+        sealed: "digest_sealed",
+        owner: "t.id",
+        kind: Kind::DigestSecret,
+    },
+];
+
+/// The other columns of bytes, with their tables: answers, which are emptied soon after they were given, and what no server opens.
+pub const OTHER_BYTES: &[(&str, &str)] = &[
+    ("audit", "answer"),
+    // A keyed digest.
+    ("audit", "question"),
+    ("decoy", "sealed"),
+];
