@@ -25,7 +25,7 @@ use crate::keys::Keys;
 
 /// The number of times that a question is judged. Each conflict means that another attempt was written, so in a race of this many
 /// each of them ends.
-const ROUNDS: usize = 64;
+pub(crate) const ROUNDS: usize = 64;
 
 /// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
 /// written: asked again under its number, it gets that answer.
@@ -152,7 +152,7 @@ impl Server {
             }
             let detail = answer.in_short();
             let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
-            let note = Note { host, user, event, detail: &detail, question: &digest, answer: &line };
+            let note = Note { host, who: None, user, event, detail: &detail, question: &digest, answer: &line };
             if self.database.write(&account, &change, &note).await? == Written::Done {
                 return Ok(answer);
             }
@@ -186,7 +186,7 @@ fn numbered(message: &Message, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, Se
 }
 
 /// The present by this server's clock, where the database's agrees.
-fn present(account: &Account) -> Result<UnixTime, ServerError> {
+pub(crate) fn present(account: &Account) -> Result<UnixTime, ServerError> {
     let (ours, theirs) = (SystemClock.now()?, account.time());
     let apart = ours.seconds().abs_diff(theirs.seconds());
     if apart > MOST_APART { Err(ServerError::ClockOff(apart)) } else { Ok(ours) }

@@ -59,8 +59,10 @@ pub(crate) enum Found {
 
 /// The row of the audit for a change.
 pub(crate) struct Note<'a> {
-    /// The host that has asked, by its certificate.
+    /// The host that has asked, by its certificate; empty for a sysadmin's command.
     pub(crate) host: &'a str,
+    /// The sysadmin; `None` for a host.
+    pub(crate) who: Option<&'a str>,
     /// The user.
     pub(crate) user: &'a UserName,
     /// The word for the question.
@@ -140,10 +142,11 @@ impl Database {
     ) -> Result<Written, ServerError> {
         let name = note.user.as_str();
         let seal = |kind, text: &Zeroizing<String>| self.seals.seal(kind, name, text.as_bytes());
+        let is_forgotten = matches!(change, Change::Forgotten { .. });
         let (state, credentials) = match change {
             Change::Nothing => return Ok(Written::Done),
             Change::InVain => (None, None),
-            Change::State(state) => (Some(seal(Kind::State, state)?), None),
+            Change::State(state) | Change::Forgotten { state } => (Some(seal(Kind::State, state)?), None),
             Change::Both { credentials, state } => {
                 (Some(seal(Kind::State, state)?), Some(seal(Kind::Credentials, credentials)?))
             }
@@ -161,6 +164,7 @@ impl Database {
             (&note.question, Type::BYTEA),
             (&answer.key, Type::INT4),
             (&answer.bytes, Type::BYTEA),
+            (&note.who, Type::TEXT),
         ];
         let Some(state) = &state else {
             parameters.push((&place, Type::INT4));
@@ -172,6 +176,7 @@ impl Database {
             (&key, Type::INT4),
             (&bytes, Type::BYTEA),
             (&account.version, Type::INT8),
+            (&is_forgotten, Type::BOOL),
         ]);
         self.change(if account.version.is_some() { UPDATE } else { INSERT }, &parameters).await
     }
@@ -208,27 +213,29 @@ impl Account {
 }
 
 /// A statement that writes, where the time of reading is the present, and notes that in the audit. `$1` is the user, `$2` and `$3`
-/// the time of reading and for how long it is the present, `$4` to `$9` the row of the audit.
+/// the time of reading and for how long it is the present, `$4` to `$10` the row of the audit.
 macro_rules! noted {
     ($written:literal $(, $also:literal)?) => {
         concat!(
             "with written as (", $written, ")", $($also,)?
-            " insert into twofactor.audit (host, name, event, detail, question, key, answer)
-            select $4, $1, $5, $6, $7, $8, $9 from written returning number"
+            " insert into twofactor.audit (host, name, event, detail, question, key, answer, who)
+            select $4, $1, $5, $6, $7, $8, $9, $10 from written returning number"
         )
     };
 }
 
-/// The same of an account: `$10` and `$11` are the state, `$12` and `$13` the credentials if they change, `$14` the version that
-/// was read.
+/// The same of an account: `$11` and `$12` are the state, `$13` and `$14` the credentials if they change, `$15` the version that
+/// was read, `$16` whether the credentials are forgotten.
 macro_rules! kept {
     ($written:literal) => {
         noted!(
             $written,
             ", had as (
                 insert into twofactor.credentials (name, key, sealed)
-                select $1, $12, $13 from written where $13 is not null
+                select $1, $13, $14 from written where $14 is not null
                 on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
+            ), gone as (
+                delete from twofactor.credentials where $16 and name in (select name from written)
             )"
         )
     };
@@ -236,23 +243,23 @@ macro_rules! kept {
 
 /// The change of an account of which something is kept.
 const UPDATE: &str = kept!(
-    "update twofactor.state set version = version + 1, key = $10, sealed = $11
-    where name = $1 and version = $14 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    "update twofactor.state set version = version + 1, key = $11, sealed = $12
+    where name = $1 and version = $15 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     returning name"
 );
 
-/// The first change of an account.
+/// The first change of an account. Its version is higher than that of an account which had the name before.
 const INSERT: &str = kept!(
     "insert into twofactor.state (name, version, key, sealed)
-    select $1, 1, $10, $11
-    where $14::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $11, $12
+    where $15::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     on conflict do nothing returning name"
 );
 
-/// The same work for a user of whom nothing is kept. `$10` is the place.
+/// The same work for a user of whom nothing is kept. `$11` is the place.
 const IN_VAIN: &str = noted!(
     "update twofactor.decoy set version = version + 1, sealed = $9
-    where number = $10 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    where number = $11 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     returning number"
 );
 

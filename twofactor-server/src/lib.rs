@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answering;
+mod central;
 mod checking;
 mod database;
 mod error;
@@ -18,6 +19,7 @@ mod sealing;
 mod serving;
 
 pub use answering::{Host, Server};
+pub use central::{Central, CentralError};
 pub use checking::{Findings, check};
 pub use error::ServerError;
 pub use key_file::{init as init_keys, read as read_keys};

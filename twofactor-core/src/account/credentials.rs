@@ -12,7 +12,7 @@ use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 
 /// The apps, tokens, recovery codes and ssh keys of a user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Credentials {
     /// Authenticator apps, oldest first.
     pub apps: Vec<App>,
@@ -27,7 +27,7 @@ pub struct Credentials {
 }
 
 /// An app's token, and whether a code ever confirmed it. New ones exist only confirmed: by a code or by the sysadmin.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct App {
     pub(super) token: Token,
     pub(super) confirmation: Confirmation,
@@ -101,7 +101,7 @@ pub enum Confirmation {
 }
 
 /// A physical token assigned to the user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Held {
     /// Its secret, serial and parameters. It begins where it stood when it was assigned.
     pub token: Token,

@@ -20,6 +20,7 @@ pub const LENGTH: usize = 16;
 pub const MOVED_LENGTH: usize = 8;
 
 /// A recovery code that was typed or just made. Debug does not show it.
+#[derive(Clone)]
 pub struct RecoveryCode(Zeroizing<String>);
 
 impl RecoveryCode {

@@ -17,7 +17,9 @@ pub const SHORTEST: usize = 10;
 /// what is longer than 64 bytes.
 pub const LONGEST: usize = 128;
 
-/// The secret a token shares with us (RFC 4226 §4, the key K).
+/// The secret a token shares with us (RFC 4226 §4, the key K). A copy is wiped as the original is: a store that has to write an
+/// account again after a conflict needs one.
+#[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Why a text or a byte string is not a secret. Never says what the text was.

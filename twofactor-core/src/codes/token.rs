@@ -204,7 +204,7 @@ fn mark(bytes: &[u8]) -> i64 {
 }
 
 /// A secret, its parameters, and its names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Token {
     /// Unique within the account.
     pub serial: Serial,

@@ -63,7 +63,7 @@ pub enum EnrollmentStatus {
 
 /// A second factor that a login has confirmed and not stored. Only the account phase stores it: applications run that
 /// phase only after a successful authentication.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pending {
     /// The owner.
     pub user: Person,
@@ -74,7 +74,7 @@ pub struct Pending {
 }
 
 /// A second factor to store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum PendingFactor {
     /// An app with its recovery codes.
     App {
@@ -109,7 +109,7 @@ impl PendingFactor {
 }
 
 /// A token in inventory that has shown two consecutive codes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Registration {
     /// The token's serial.
     pub(crate) serial: Serial,
@@ -118,7 +118,7 @@ pub struct Registration {
 }
 
 /// The proof that a token has shown two consecutive codes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum RegistrationProof {
     /// The token's progress with both codes burned, from the store that judged them.
     Progress(Progress),
@@ -127,7 +127,7 @@ pub(crate) enum RegistrationProof {
 }
 
 /// Two codes of a token, and the address they came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shown {
     /// Two codes, one after the other.
     pub(crate) codes: [Code; 2],

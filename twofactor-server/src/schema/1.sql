@@ -33,7 +33,8 @@ create table twofactor.decoy (
 ) with (fillfactor = 50);
 insert into twofactor.decoy select number, 0, '' from generate_series(0, 63) as number;
 
--- Every judged attempt. The answer can be asked for again, under the digest of the question, for half a minute.
+-- Every judged attempt and every change of a sysadmin, who is in who: a host asks with its name and without one. The answer can be
+-- asked for again, under the digest of the question, for half a minute.
 create table twofactor.audit (
     number bigint generated always as identity primary key,
     at timestamptz not null default clock_timestamp(),
@@ -43,7 +44,8 @@ create table twofactor.audit (
     detail text not null,
     question bytea not null,
     key integer not null,
-    answer bytea not null
+    answer bytea not null,
+    who text
 );
 create unique index audit_question on twofactor.audit (question);
 create index audit_name on twofactor.audit (name, at);

@@ -6,6 +6,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Six to eight typed ASCII digits. Debug does not show them.
+#[derive(Clone)]
 pub struct Code(Zeroizing<String>);
 
 impl Code {

@@ -32,6 +32,11 @@ pub enum Change {
     InVain,
     /// The state alone.
     State(Zeroizing<String>),
+    /// The state; and the credentials are forgotten.
+    Forgotten {
+        /// The state.
+        state: Zeroizing<String>,
+    },
     /// Both.
     Both {
         /// The credentials.
@@ -48,6 +53,7 @@ impl std::fmt::Debug for Change {
             Self::Nothing => "Nothing",
             Self::InVain => "InVain",
             Self::State(_) => "State",
+            Self::Forgotten { .. } => "Forgotten",
             Self::Both { .. } => "Both",
         })
     }

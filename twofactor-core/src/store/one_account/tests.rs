@@ -68,6 +68,7 @@ impl Kept {
             Change::Nothing => {}
             Change::InVain => self.in_vain += 1,
             Change::State(state) => self.read.state = Some(state),
+            Change::Forgotten { state } => self.read = Read { credentials: None, state: Some(state) },
             Change::Both { credentials, state } => {
                 self.read = Read { credentials: Some(credentials), state: Some(state) };
             }
