@@ -21,7 +21,7 @@ RELEASE = CARGO="$(CARGO)" packaging/cargo
 TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | \
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench bench-fleet lint
 .PHONY: install uninstall deb clean
 
 help: ## List the targets
@@ -85,6 +85,12 @@ bench: ## Compare a login with those of the peers; measure a million tokens, the
 	$(MAKE) --no-print-directory build
 	$(RELEASE) build --release --locked -p twofactor-tests --bins
 	$(TARGET)/release/bench
+
+bench-fleet: ## Logins of a fleet: PostgreSQL, two servers, four hosts and their users on this machine
+	tests/install-packages bench
+	$(MAKE) --no-print-directory build
+	$(RELEASE) build --release --locked -p twofactor-tests --bins
+	$(TARGET)/release/bench fleet
 
 .PHONY: docs
 docs: ## Render the documents as a book into target/docs, with mdBook from crates.io, and check its links

@@ -85,13 +85,23 @@ pub fn panicking_module() -> PathBuf {
 /// `twofactor-server`.
 pub fn server() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| find(&cargo_build(&["--package", "twofactor-server"]), "twofactor-server"))
+    BUILT.get_or_init(|| fleet(Profile::Debug)[0].clone())
 }
 
 /// `twofactor-link`.
 pub fn link() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| find(&cargo_build(&["--package", "twofactor-link"]), "twofactor-link"))
+    BUILT.get_or_init(|| fleet(Profile::Debug)[1].clone())
+}
+
+/// `twofactor-server` and `twofactor-link`.
+pub fn fleet(profile: Profile) -> [PathBuf; 2] {
+    let packages = ["--package", "twofactor-server", "--package", "twofactor-link"];
+    let built = match profile {
+        Profile::Debug => cargo_build(&packages),
+        Profile::Release => release_build(&packages),
+    };
+    ["twofactor-server", "twofactor-link"].map(|name| find(&built, name))
 }
 
 /// A security key in software, which ssh and ssh-keygen load.

@@ -102,6 +102,15 @@ impl Postgres {
         command.arg(self.home()).args(["-c", statement, "postgres"]).output().expect("psql runs")
     }
 
+    /// The report of pgbench, which runs a script of the cluster's folder.
+    pub fn pgbench(&self, script: &Path, options: &[String]) -> String {
+        let mut command = as_postgres(&self.home());
+        command.arg(programs().join("pgbench")).arg("-h").arg(self.home()).arg("-f").arg(script);
+        let output = command.args(options).arg("postgres").output().expect("pgbench runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// A dump of everything.
     pub fn dump(&self) -> Vec<u8> {
         let mut command = as_postgres(&self.home());

@@ -122,7 +122,7 @@ impl Broker {
 
 impl Owner {
     /// A user whose app counts.
-    fn of_an_app(host: &Host, name: &str, codes: usize) -> Self {
+    pub(crate) fn of_an_app(host: &Host, name: &str, codes: usize) -> Self {
         host.add_user(name);
         let shown = host.succeed("twofactor", ["--json", "enroll", name, "--counter", "--no-confirm"]);
         let start = shown.find("otpauth://").expect("a URI");
@@ -138,8 +138,12 @@ impl Owner {
     }
 
     fn new(name: &str, authenticator: &Authenticator, codes: usize) -> Self {
+        Self::with_codes(name, authenticator.counter_codes(0, u64::try_from(codes).expect("a number fits")))
+    }
+
+    /// A user of the host who is enrolled, with the codes to come.
+    pub(crate) fn with_codes(name: &str, codes: Vec<String>) -> Self {
         let user = User::from_name(name).expect("a user database").expect("the user was added");
-        let codes = authenticator.counter_codes(0, u64::try_from(codes).expect("a number fits"));
         Self { name: name.to_owned(), uid: user.uid.as_raw(), codes: codes.into_iter() }
     }
 

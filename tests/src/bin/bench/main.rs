@@ -6,7 +6,7 @@
 //! that nobody pays for what another left unwritten. Most targets are ratios within the run. Missing one of them makes the
 //! program fail.
 //!
-//! `logins`, `tokens`, `moving` or `broker` measures one part alone. `--quick` measures less, at small sizes only, to work on
+//! `logins`, `tokens`, `moving` or `broker` measures one part alone; `fleet` measures a fleet, which is no part of the others. `--quick` measures less, at small sizes only, to work on
 //! the benchmark itself.
 
 #![allow(
@@ -25,6 +25,7 @@ mod contestant;
 mod crowd;
 mod disk;
 mod durability;
+mod fleet;
 #[path = "../libpam/mod.rs"]
 mod libpam;
 mod logins;
@@ -51,6 +52,7 @@ use twofactor_tests::private_host::{self, Host};
 
 use crate::broker::Broker;
 use crate::disk::Disk;
+use crate::fleet::Fleet;
 use crate::logins::Logins;
 use crate::machine::Machine;
 use crate::moving::Moving;
@@ -65,6 +67,7 @@ struct Plan {
     tokens: Option<tokens::Plan>,
     moving: Option<moving::Plan>,
     broker: Option<broker::Plan>,
+    fleet: Option<fleet::Plan>,
 }
 
 fn main() -> ExitCode {
@@ -79,6 +82,22 @@ fn main() -> ExitCode {
             asker::serve(confdir);
             ExitCode::SUCCESS
         }
+        ["fleet-load", users, at_once, seconds, rate, sockets @ ..] => {
+            let number = |text: &str| text.parse().expect("a number");
+            let at_once = usize::try_from(number(at_once)).expect("a number fits");
+            fleet::log_in(users.as_ref(), at_once, number(seconds), rate.parse().expect("a number"), sockets);
+            ExitCode::SUCCESS
+        }
+        ["fleet-enroll", socket, users, prefix, count, codes] => {
+            let number = |text: &str| text.parse().expect("a number");
+            fleet::enroll(socket.as_ref(), users.as_ref(), prefix, number(count), number(codes));
+            ExitCode::SUCCESS
+        }
+        ["fleet-keep", port, folder, count, hosts @ ..] => {
+            let count = count.parse().expect("a number");
+            fleet::keep_links(port.parse().expect("a port"), folder.as_ref(), count, hosts);
+            ExitCode::SUCCESS
+        }
         ["stopwatch", program, arguments @ ..] => {
             if stopwatch::run(program, arguments) {
                 ExitCode::SUCCESS
@@ -89,7 +108,7 @@ fn main() -> ExitCode {
         words => match Plan::of(words) {
             Some(plan) => bench(plan),
             None => {
-                eprintln!("usage: bench [logins|tokens|moving|broker] [--quick]");
+                eprintln!("usage: bench [logins|tokens|moving|broker|fleet] [--quick]");
                 ExitCode::from(2)
             }
         },
@@ -104,23 +123,26 @@ impl Plan {
             tokens: Some(tokens::Plan::QUICK),
             moving: Some(moving::Plan::QUICK),
             broker: Some(broker::Plan::QUICK),
+            fleet: Some(fleet::Plan::QUICK),
         };
         let full = Self {
             logins: Some(logins::Plan::FULL),
             tokens: Some(tokens::Plan::FULL),
             moving: Some(moving::Plan::FULL),
             broker: Some(broker::Plan::FULL),
+            fleet: Some(fleet::Plan::FULL),
         };
         let (words, all) = match words {
             [words @ .., "--quick"] => (words, quick),
             _ => (words, full),
         };
         match words {
-            [] => Some(all),
+            [] => Some(Self { fleet: None, ..all }),
             ["logins"] => Some(Self { logins: all.logins, ..Self::default() }),
             ["tokens"] => Some(Self { tokens: all.tokens, ..Self::default() }),
             ["moving"] => Some(Self { moving: all.moving, ..Self::default() }),
             ["broker"] => Some(Self { broker: all.broker, ..Self::default() }),
+            ["fleet"] => Some(Self { fleet: all.fleet, ..Self::default() }),
             _ => None,
         }
     }
@@ -139,6 +161,12 @@ fn bench(plan: Plan) -> ExitCode {
         "target/ lies on {}: durability costs nothing there",
         machine.file_system
     );
+    if plan.fleet.is_some() {
+        for program in artifacts::fleet(Profile::Release) {
+            let name = program.file_name().expect("a program has a name");
+            fs::copy(&program, disk.folder().join(name)).expect("a copy of a program");
+        }
+    }
     let share = disk.share();
     let report = private_host::run(&built, |host| {
         share.appear_at(&host.place("disk"));
@@ -158,9 +186,10 @@ fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
     // Without the many users of the part before: the index has no uids, and the broker looks one up.
     population::look_users_up_in_an_index();
     let broker = plan.broker.map(|plan| Broker::measure(host, &disk, plan));
+    let fleet = plan.fleet.map(|plan| Fleet::measure(host, &disk, plan));
     // Last, for its users stay in the files.
     let moving = plan.moving.map(|plan| Moving::measure(host, &disk, plan));
-    Report { machine, logins, tokens, moving, broker }
+    Report { machine, logins, tokens, moving, broker, fleet }
 }
 
 fn progress(what: &str) {

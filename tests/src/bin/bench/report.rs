@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::broker::Broker;
+use crate::fleet::Fleet;
 use crate::logins::Logins;
 use crate::machine::Machine;
 use crate::moving::Moving;
@@ -17,6 +18,7 @@ pub(crate) struct Report {
     pub(crate) tokens: Option<Tokens>,
     pub(crate) moving: Option<Moving>,
     pub(crate) broker: Option<Broker>,
+    pub(crate) fleet: Option<Fleet>,
 }
 
 impl Report {
@@ -29,7 +31,9 @@ impl Report {
         let logins = self.logins.iter().flat_map(Logins::targets);
         let tokens = self.tokens.iter().flat_map(Tokens::targets);
         let moving = self.moving.iter().flat_map(Moving::targets);
-        logins.chain(tokens).chain(moving).chain(self.broker.iter().flat_map(Broker::targets)).collect()
+        let broker = self.broker.iter().flat_map(Broker::targets);
+        let fleet = self.fleet.iter().flat_map(Fleet::targets);
+        logins.chain(tokens).chain(moving).chain(broker).chain(fleet).collect()
     }
 
     fn write_machine(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,6 +71,9 @@ impl fmt::Display for Report {
         }
         if let Some(broker) = &self.broker {
             writeln!(formatter, "{broker}")?;
+        }
+        if let Some(fleet) = &self.fleet {
+            writeln!(formatter, "{fleet}")?;
         }
         self.targets().iter().try_for_each(|target| writeln!(formatter, "{target}"))
     }
