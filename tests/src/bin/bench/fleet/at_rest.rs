@@ -22,9 +22,7 @@ impl AtRest {
     /// Each configuration is the host's while its user logs in.
     pub(crate) fn measure(site: &Site<'_>, count: usize) -> Self {
         let number = site.loads.get();
-        let state = site.folder.join(format!("local{number}"));
-        crate::population::make_folder(&state);
-        let paths = format!("[paths]\nstate = \"{}\"\n", state.display());
+        let paths = format!("[paths]\nstate = \"{}\"\n", site.local.display());
         site.host.configure(&paths);
         let name = format!("local-{number}");
         let mut local = Owner::of_an_app(site.host, &name, count + NOT_MEASURED);

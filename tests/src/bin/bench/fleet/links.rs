@@ -26,15 +26,14 @@ pub(crate) fn memory(site: &Site<'_>, count: usize) -> u64 {
     for host in &hosts {
         site.authority.host(host).write_into(&site.folder, host);
     }
-    let server = site.servers.first().expect("a server");
-    let before = server.memory();
+    let before = site.memory_of_the_first_server();
     let mut command = Command::new(worker::program(site.host));
     command.arg("fleet-keep").arg(site.port().to_string()).arg(&site.folder).arg(count.to_string()).args(&hosts);
     let mut keeping = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut line = String::new();
     let _ = BufReader::new(keeping.stdout.take().expect("a pipe")).read_line(&mut line);
     assert_eq!(line, "kept\n", "all connections are there");
-    let after = server.memory();
+    let after = site.memory_of_the_first_server();
     drop(keeping.stdin.take());
     let _ = keeping.wait();
     after.saturating_sub(before) / u64::try_from(count).expect("a number fits")

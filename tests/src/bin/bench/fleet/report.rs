@@ -58,14 +58,20 @@ impl Fleet {
 impl fmt::Display for Fleet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "A fleet: links of 4 hosts, 2 servers and PostgreSQL, with the users, on this machine.\n")?;
-        writeln!(formatter, "| logins                     | accepted a second |     median |        p99 | refused |")?;
-        writeln!(formatter, "|:---------------------------|------------------:|-----------:|-----------:|--------:|")?;
+        writeln!(
+            formatter,
+            "| logins                          | accepted a second |     median |        p99 | refused |"
+        )?;
+        writeln!(
+            formatter,
+            "|:--------------------------------|------------------:|-----------:|-----------:|--------:|"
+        )?;
         let half = [("half as many", &self.half)];
         let full = self.full.iter().map(|outcome| ("as many as it takes", outcome));
         for (name, outcome) in full.chain(half) {
             writeln!(
                 formatter,
-                "| {:<26} | {:>17.0} | {:>10} | {:>10} | {:>7} |",
+                "| {:<31} | {:>17.0} | {:>10} | {:>10} | {:>7} |",
                 format!("{name}, {AT_ONCE} at once"),
                 outcome.accepted_per_second(),
                 milliseconds(outcome.median),

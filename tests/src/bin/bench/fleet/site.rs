@@ -17,7 +17,7 @@ use twofactor_tests::private_host::Host;
 
 use super::AT_ONCE;
 use super::load::{Load, Outcome};
-use crate::worker;
+use crate::{population, worker};
 
 /// The names of the servers, and their ports on loopback.
 const SERVERS: [(&str, u16); 2] = [("otp1.example.org", 7443), ("otp2.example.org", 7444)];
@@ -33,9 +33,11 @@ pub(crate) struct Site<'h> {
     pub(crate) host: &'h Host,
     pub(crate) folder: PathBuf,
     pub(crate) authority: Authority,
+    /// The state of the host's own accounts.
+    pub(crate) local: PathBuf,
     pub(crate) sockets: Vec<PathBuf>,
     pub(crate) loads: Cell<usize>,
-    pub(crate) servers: Vec<Program>,
+    _servers: Vec<Program>,
     _links: Vec<Program>,
     pub(crate) postgres: Postgres,
 }
@@ -46,13 +48,6 @@ pub(crate) struct Program(Child);
 impl Program {
     fn start(command: &mut Command) -> Self {
         Self(command.stdin(Stdio::null()).spawn().expect("it starts"))
-    }
-
-    /// Its resident memory, in bytes.
-    pub(crate) fn memory(&self) -> u64 {
-        let status = crate::read(&format!("/proc/{}/status", self.0.id()));
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
     }
 }
 
@@ -69,6 +64,8 @@ impl<'h> Site<'h> {
         let folder = disk.join("fleet");
         fs::create_dir(&folder).expect("a folder");
         let of_postgres = tempfile::tempdir_in(&folder).expect("a folder");
+        let local = folder.join("local");
+        population::make_folder(&local);
         let quiet = ["log_statement=none", "log_min_duration_statement=-1"];
         let postgres = Postgres::start_in(of_postgres, &quiet);
         let authority = Authority::new("site");
@@ -81,12 +78,31 @@ impl<'h> Site<'h> {
         let links: Vec<(PathBuf, Program)> =
             HOSTS.iter().enumerate().map(|(number, name)| link(&authority.host(name), &folder, name, number)).collect();
         let (sockets, links) = links.into_iter().unzip();
-        Self { host, folder, authority, sockets, loads: Cell::new(0), servers, _links: links, postgres }
+        Self {
+            host,
+            folder,
+            authority,
+            local,
+            sockets,
+            loads: Cell::new(0),
+            _servers: servers,
+            _links: links,
+            postgres,
+        }
     }
 
     /// The section of a host's configuration that makes it one of the fleet.
     pub(crate) fn membership(&self) -> String {
         membership(&self.folder, HOSTS[0], 0)
+    }
+
+    /// Resident memory of the first server, in bytes. It has another number in the private host than for its parent.
+    pub(crate) fn memory_of_the_first_server(&self) -> u64 {
+        let pattern = format!("{}.toml serve", SERVERS[0].0);
+        let process = self.host.succeed("pgrep", ["--full", &pattern]);
+        let status = crate::read(&format!("/proc/{}/status", process.trim()));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
     }
 
     pub(crate) fn port(&self) -> u16 {
