@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::site::Site;
+use super::site::{SERVERS, Site};
 use crate::worker;
 
 /// Connections of one host.
@@ -28,7 +28,7 @@ pub(crate) fn memory(site: &Site<'_>, count: usize) -> u64 {
     }
     let before = site.memory_of_the_first_server();
     let mut command = Command::new(worker::program(site.host));
-    command.arg("fleet-keep").arg(site.port().to_string()).arg(&site.folder).arg(count.to_string()).args(&hosts);
+    command.arg("fleet-keep").arg(SERVERS[0].1.to_string()).arg(&site.folder).arg(count.to_string()).args(&hosts);
     let mut keeping = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut line = String::new();
     let _ = BufReader::new(keeping.stdout.take().expect("a pipe")).read_line(&mut line);

@@ -20,7 +20,7 @@ use super::load::{Load, Outcome};
 use crate::{population, worker};
 
 /// The names of the servers, and their ports on loopback.
-const SERVERS: [(&str, u16); 2] = [("otp1.example.org", 7443), ("otp2.example.org", 7444)];
+pub(crate) const SERVERS: [(&str, u16); 2] = [("otp1.example.org", 7443), ("otp2.example.org", 7444)];
 
 /// The hosts.
 const HOSTS: [&str; 4] = ["web1.example.org", "web2.example.org", "web3.example.org", "web4.example.org"];
@@ -103,10 +103,6 @@ impl<'h> Site<'h> {
         let status = crate::read(&format!("/proc/{}/status", process.trim()));
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        SERVERS[0].1
     }
 
     /// Has users log in for so long, as often as it goes.
