@@ -16,6 +16,7 @@ mod enrollment;
 mod error;
 pub mod files;
 pub mod helpdesk;
+pub mod inventory;
 mod newcomer;
 pub mod one_account;
 mod open;

@@ -44,13 +44,9 @@ pub(crate) use history::RegistryHistory;
 #[cfg(feature = "registry")]
 pub(crate) use intake::Intake;
 #[cfg(feature = "registry")]
-pub use look::{Filter, Listed, Ownership, RegistryReader};
-#[cfg(feature = "registry")]
-pub(crate) use recognition::{AppSecrets, Twin};
+pub use look::RegistryReader;
 #[cfg(feature = "registry")]
 pub(crate) use renaming::RenameLine;
-#[cfg(feature = "registry")]
-pub(crate) use row::Stored;
 #[cfg(feature = "registry")]
 pub(crate) use rows::{RowError, make as make_of_rows};
 #[cfg(test)]

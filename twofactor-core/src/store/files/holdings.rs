@@ -23,7 +23,8 @@ use crate::host::user::{Person, Uid, UserName};
 use crate::store::credentials_text;
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
-use crate::store::registry::{Edit, Stored};
+use crate::store::inventory::Stored;
+use crate::store::registry::Edit;
 
 /// From so many owners on, their files are flushed together.
 const MANY: usize = 8;

@@ -10,7 +10,8 @@ use crate::store::administration::Author;
 use crate::store::enrollment::{Registration, RegistrationProof, Superseded};
 use crate::store::error::StoreError;
 use crate::store::newcomer::spend;
-use crate::store::registry::{Edit, RegistryError, Stored, Writer};
+use crate::store::inventory::Stored;
+use crate::store::registry::{Edit, RegistryError, Writer};
 use crate::store::verification::{Listing, must_be_of};
 
 impl Files {
@@ -29,7 +30,7 @@ impl Registrar for OfThisHost {
     fn listing(&self, files: &Files, serial: &Serial) -> Result<Listing, StoreError> {
         let listed = files.listed(serial)?;
         let Some(listed) = listed else { return Ok(Listing::Unknown) };
-        let is_free = listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory;
+        let is_free = listed.is_free();
         Ok(match listed.token {
             Some(token) if is_free => Listing::Free(Box::new(token), listed.progress),
             _ => Listing::NotFree,

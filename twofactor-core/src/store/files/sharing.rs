@@ -4,7 +4,6 @@
 //! Only secrets from outside are looked up: those of `enroll --secret-file`, of vendors' files and of tokens that are
 //! assigned. Ours are random. An unreadable account is skipped: `doctor` names it.
 
-use crate::account::App;
 use crate::codes::otp::Algorithm;
 use crate::codes::secret::Secret;
 use crate::codes::token::Marks;
@@ -14,14 +13,15 @@ use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
-use crate::store::registry::{AppSecrets, RegistryReader, Twin};
+use crate::store::inventory::AppSecrets;
+use crate::store::registry::RegistryReader;
 
 impl SecretSharing for Files {
     fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError> {
         let marks = Marks::of(secret, algorithm);
         let reader = self.state_folder()?.map(|state| RegistryReader::open(&state)).transpose()?.flatten();
         let twins = reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default();
-        if let Some(sharer) = twins.into_iter().find_map(|twin| sharer_than(user, twin)) {
+        if let Some(sharer) = twins.into_iter().find_map(|twin| twin.as_sharer(user)) {
             return Ok(Some(sharer));
         }
         Ok(self.app_secrets()?.other_than(Some(user), marks).cloned().map(Sharer::App))
@@ -49,19 +49,8 @@ impl Files {
         for user in users_in(&users)? {
             let Ok(Some(folder)) = users.folder(user.as_str()) else { continue };
             let Ok(Some(credentials)) = Account(folder).credentials() else { continue };
-            for mark in credentials.apps.iter().map(App::token).flat_map(|token| token.marks().iter()) {
-                secrets.add(mark, &user);
-            }
+            secrets.add(&user, &credentials);
         }
         Ok(secrets)
     }
-}
-
-/// The twin as the holder of a shared secret; `None` when it is the user's own token.
-pub(super) fn sharer_than(user: &UserName, twin: Twin) -> Option<Sharer> {
-    let Twin { serial, owner, .. } = twin;
-    // An owner that is no user name is damage, which the next use of the token reports; here it counts as another user.
-    let is_own = owner.as_deref() == Some(user.as_str());
-    let owner = owner.and_then(|owner| UserName::new(&owner).ok());
-    (!is_own).then_some(Sharer::Token { serial, owner })
 }

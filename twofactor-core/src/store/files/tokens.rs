@@ -20,15 +20,14 @@ use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::holdings::Locks;
 use crate::store::files::locations::Files;
-use crate::store::files::sharing::sharer_than;
 use crate::store::files::user_folder::LockedAccount;
-use crate::store::registry::{AppSecrets, CHANGE_PATIENCE, Edit, Intake, RegistryError, Stored, Writer};
+use crate::store::inventory::{self, AppSecrets, Stored};
+use crate::store::registry::{CHANGE_PATIENCE, Edit, Intake, RegistryError, Writer};
 
 use import::FilesImport;
 
 mod import;
 mod looking;
-mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -139,7 +138,7 @@ impl TokenAdministration for Files {
         let now = self.clock.now().map_err(StoreError::from)?;
         let token = self.listed(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
         let token = token.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
-        Ok(probe::fits(&token, codes, now))
+        Ok(inventory::fits(&token, codes, now))
     }
 
     fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError> {
@@ -246,7 +245,7 @@ impl Files {
         let app = apps.as_ref().and_then(|apps| apps.other_than(Some(user), marks).cloned().map(Sharer::App));
         // One in the inventory is refused when it is given away itself.
         let mut twins = edit.twins(token)?.into_iter().filter(|twin| twin.owner.is_some());
-        match app.or_else(|| twins.find_map(|twin| sharer_than(user, twin))) {
+        match app.or_else(|| twins.find_map(|twin| twin.as_sharer(user))) {
             Some(sharer) => Err(TokenError::Shared(token.serial.clone(), sharer)),
             None => Ok(()),
         }

@@ -16,12 +16,13 @@ use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::{Uid, UserName};
 use crate::log::record::Event;
 use crate::store::administration::Author;
+use crate::store::inventory::{Stored, Twin};
 use crate::store::registry::connection::Writer;
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::failure::failure;
 use crate::store::registry::look;
-use crate::store::registry::recognition::{self, Burned, Twin, Twins};
-use crate::store::registry::row::{self, COLUMNS, Stored};
+use crate::store::registry::recognition::{self, Burned, Twins};
+use crate::store::registry::row::{self, COLUMNS};
 use crate::text::pairs;
 
 /// A change in the making. Nothing of it happens before [`Edit::commit`].

@@ -4,46 +4,33 @@
 //! nothing. A dry run is the first half.
 
 use std::borrow::Borrow as _;
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
 
 use crate::account::lifecycle::TokenStatus;
-use crate::codes::otp::{Kind, Parameters, Progress, Step};
+use crate::codes::otp::{Kind, Parameters, Progress};
 use crate::codes::token::Seeds;
 use crate::host::trusted::{Folder, Locked};
 use crate::log::record::Event;
 use crate::store::administration::{Author, Counts, Finding, NewToken, Origin, Sharing};
+use crate::store::inventory::{AppSecrets, ImportPlan, Judged, Known, beginning, import_in_words};
 use crate::store::registry::change;
 use crate::store::registry::connection::{CHANGE_PATIENCE, PATIENCE, Writer};
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::failure::failure;
 use crate::store::registry::look::RegistryReader;
-use crate::store::registry::recognition::{self, AppSecrets, Burned, Twins};
+use crate::store::registry::recognition::{self, Burned, Twins};
 use crate::store::registry::row;
 use crate::store::registry::schema;
-use crate::text::pairs;
 
 /// A file on its way into the registry: [`Intake::plan`] judges every token of the file, then [`Intake::write`] gets the
 /// same tokens again, in the same order, and takes the new ones in.
 #[derive(Debug)]
 pub(crate) struct Intake {
     registry: ImportTarget,
-    /// For every token judged, whether it is new.
-    news: Vec<bool>,
-    /// The marks of the new tokens' secrets.
-    seeds: Vec<i64>,
-    /// The marks of new tokens' secrets that apps have, too.
-    shared: Vec<i64>,
-    counts: Counts,
-    /// The secrets of apps, and whether a token may have one of them.
-    apps: AppSecrets,
-    sharing: Sharing,
-    /// The number of tokens in the file.
-    expected: usize,
+    plan: ImportPlan,
 }
 
 #[derive(Debug)]
@@ -56,31 +43,6 @@ enum ImportTarget {
     /// For a dry run; `None` when there is none.
     Theirs(Option<RegistryReader>),
 }
-
-/// The tokens of this file that came before, as hashes: a million rows take 40 MB. A chance collision of two serials
-/// happens in one of 18,000 files of a million rows, and then the file is refused.
-#[derive(Debug)]
-struct Seen {
-    random: RandomState,
-    serials: Serials,
-    secrets: HashSet<u64>,
-    /// The parameters of its tokens, each once: most files have one set. The first [`Mark::SETS`] are numbered.
-    parameters: Vec<Parameters>,
-}
-
-/// The serials that stood there before.
-#[derive(Debug)]
-enum Serials {
-    /// Each behind the one before it, as vendors sort them, so that none can stand twice. `last` is the newest.
-    Ascending { last: String, marks: Vec<Mark> },
-    /// In any order.
-    Mixed(HashSet<Mark>),
-}
-
-/// The hash of a serial, and in its last bits that of the secret beside it and the number of its parameters. Equal when the
-/// serials are.
-#[derive(Debug, Clone, Copy)]
-struct Mark(u64);
 
 impl Intake {
     /// Locks the registry, or the place where it is going to be.
@@ -101,64 +63,32 @@ impl Intake {
     }
 
     fn over(registry: ImportTarget, apps: AppSecrets) -> Self {
-        let sharing = Sharing::Refuse;
-        let (news, seeds, shared) = (Vec::new(), Vec::new(), Vec::new());
-        Self { registry, news, seeds, shared, counts: Counts::default(), apps, sharing, expected: 0 }
+        Self { registry, plan: ImportPlan::new(apps) }
     }
 
     /// Reserves memory for this number of tokens.
     pub(crate) fn expect(&mut self, tokens: usize) {
-        self.expected = tokens;
+        self.plan.expect(tokens);
     }
 
     /// Takes tokens in although users' apps have their secrets, or refuses them.
     pub(crate) fn share(&mut self, sharing: Sharing) {
-        self.sharing = sharing;
+        self.plan.share(sharing);
     }
 
     /// Judges every token of a file: `walk` gives each to the function it is given, and learns its relation to the registry.
     /// `None` when it broke off.
     pub(crate) fn plan(&mut self, walk: RegistryWalk<'_, Finding>) -> Result<Option<Counts>, RegistryError> {
-        let (news, seeds, counts) = (&mut self.news, &mut self.seeds, &mut self.counts);
-        let shared = &mut self.shared;
-        let (apps, sharing) = (&self.apps, self.sharing);
-        let in_words = |error: rusqlite::Error| self.registry.failure(&error);
-        let connection = self.registry.connection();
-        let mut present = connection.map(Present::new).transpose().map_err(in_words)?;
-        news.reserve_exact(self.expected);
-        seeds.reserve_exact(self.expected);
-        let mut before = Seen::expecting(self.expected);
+        let Self { registry, plan } = self;
+        let in_words = |error: rusqlite::Error| registry.failure(&error);
+        let mut present = registry.connection().map(Present::new).transpose().map_err(in_words)?;
         let walked = walk(&mut |token| {
-            let marks = token.marks;
-            let finding = match (before.note(token), &mut present) {
-                (Some(finding), _) => finding,
-                (None, Some(present)) => present.compare(token).map_err(in_words)?,
-                (None, None) => Finding::New,
-            };
-            let finding = match (finding, apps.other_than(None, marks)) {
-                (Finding::New, Some(user)) => Finding::Shared(user.clone()),
-                (finding, _) => finding,
-            };
-            let is_new = match finding {
-                Finding::New => true,
-                Finding::Shared(_) if sharing == Sharing::Allow => {
-                    shared.extend(marks.iter());
-                    true
-                }
-                _ => false,
-            };
-            news.push(is_new);
-            match finding {
-                _ if is_new => {
-                    seeds.push(marks.secret());
-                    counts.added += 1;
-                }
-                Finding::Unchanged | Finding::OtherThanAssumed(_) => counts.unchanged += 1,
-                _ => counts.conflicts += 1,
-            }
-            Ok(finding)
+            plan.judge(token, |token| match &mut present {
+                Some(present) => present.compare(token).map_err(in_words),
+                None => Ok(Finding::New),
+            })
         });
-        Ok(walked.is_continue().then_some(*counts))
+        Ok(walked.is_continue().then_some(plan.counts()))
     }
 
     /// True when a series has that name.
@@ -177,12 +107,12 @@ impl Intake {
         by: Author<'_>,
         walk: RegistryWalk<'_, ()>,
     ) -> Result<Option<Counts>, RegistryError> {
-        let counts = Counts { rejected, ..self.counts };
-        let judged = JudgedFile { news: self.news, seeds: self.seeds, shared: self.shared, counts };
+        let judged = self.plan.judged(rejected);
+        let counts = judged.counts;
         let written = match self.registry {
-            ImportTarget::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, walk),
+            ImportTarget::Ours(mut writer) => write(judged, &mut writer.connection, &writer.path, origin, by, walk),
             ImportTarget::NotYet(state) => {
-                schema::make(state.borrow(), |connection, path| judged.write(connection, path, origin, by, walk))
+                schema::make(state.borrow(), |connection, path| write(judged, connection, path, origin, by, walk))
             }
             ImportTarget::Theirs(_) => Ok(()),
         };
@@ -210,52 +140,43 @@ impl From<RegistryError> for WriteStop {
     }
 }
 
-/// The judged tokens of a file, in their order.
-struct JudgedFile {
-    news: Vec<bool>,
-    seeds: Vec<i64>,
-    shared: Vec<i64>,
-    counts: Counts,
-}
-
-impl JudgedFile {
-    fn write(
-        self,
-        connection: &mut Connection,
-        path: &Path,
-        origin: Origin<'_>,
-        by: Author<'_>,
-        walk: RegistryWalk<'_, ()>,
-    ) -> Result<(), WriteStop> {
-        let in_words = |error: rusqlite::Error| failure(path, &error);
-        // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
-        connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
-        let behavior = TransactionBehavior::Immediate;
-        let transaction = connection.transaction_with_behavior(behavior).map_err(in_words)?;
-        let index = SeedIndex::prepare(&transaction).map_err(in_words)?;
-        let series = (self.counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
-        let series = series.map_err(in_words)?;
-        let mut insertion = Insertion::new(&transaction, self.seeds.len(), series, by).map_err(in_words)?;
-        let (mut news, mut seeds) = (self.news.into_iter(), self.seeds.into_iter());
-        let walked = walk(&mut |token| {
-            if news.next() == Some(true)
-                && let Some(seed) = seeds.next()
-            {
-                insertion.insert(token, seed).map_err(in_words)?;
-            }
-            Ok(())
-        });
-        if walked.is_break() {
-            return Err(WriteStop::BrokenOff);
+/// Writes a file that was judged.
+fn write(
+    judged: Judged,
+    connection: &mut Connection,
+    path: &Path,
+    origin: Origin<'_>,
+    by: Author<'_>,
+    walk: RegistryWalk<'_, ()>,
+) -> Result<(), WriteStop> {
+    let in_words = |error: rusqlite::Error| failure(path, &error);
+    // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
+    connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
+    let behavior = TransactionBehavior::Immediate;
+    let transaction = connection.transaction_with_behavior(behavior).map_err(in_words)?;
+    let index = SeedIndex::prepare(&transaction).map_err(in_words)?;
+    let series = (judged.counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
+    let series = series.map_err(in_words)?;
+    let mut insertion = Insertion::new(&transaction, judged.seeds.len(), series, by).map_err(in_words)?;
+    let (mut news, mut seeds) = (judged.news.into_iter(), judged.seeds.into_iter());
+    let walked = walk(&mut |token| {
+        if news.next() == Some(true)
+            && let Some(seed) = seeds.next()
+        {
+            insertion.insert(token, seed).map_err(in_words)?;
         }
-        insertion.complete().map_err(in_words)?;
-        drop((insertion, news, seeds));
-        index.complete(&transaction).map_err(in_words)?;
-        recognition::note_shared(&transaction, self.shared).map_err(in_words)?;
-        record_import(&transaction, series, origin, self.counts, by).map_err(in_words)?;
-        transaction.commit().map_err(in_words)?;
         Ok(())
+    });
+    if walked.is_break() {
+        return Err(WriteStop::BrokenOff);
     }
+    insertion.complete().map_err(in_words)?;
+    drop((insertion, news, seeds));
+    index.complete(&transaction).map_err(in_words)?;
+    recognition::note_shared(&transaction, judged.shared).map_err(in_words)?;
+    record_import(&transaction, series, origin, judged.counts, by).map_err(in_words)?;
+    transaction.commit().map_err(in_words)?;
+    Ok(())
 }
 
 impl ImportTarget {
@@ -302,116 +223,14 @@ impl<'c> Present<'c> {
         }
         let row = self
             .by_serial
-            .query_row([token.serial.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row::parameters(row, 2)?)));
-        let present: Option<(i64, String, Parameters)> = row.optional()?;
+            .query_row([token.serial.as_str()], |row| Ok((row.get(0)?, row::status(row, 1)?, row::parameters(row, 2)?)));
+        let present: Option<(i64, TokenStatus, Parameters)> = row.optional()?;
         if let Some((seed, status, parameters)) = present {
-            return Ok(match seed == token.marks.secret() {
-                _ if status == TokenStatus::Revoked.word() => Finding::Revoked,
-                false => Finding::OtherSecret,
-                true if parameters == token.parameters => Finding::Unchanged,
-                true if token.stated.contradicts(parameters) => Finding::OtherParameters(parameters),
-                true => Finding::OtherThanAssumed(parameters),
-            });
+            let has_same_secret = seed == token.marks.secret();
+            return Ok(Known { has_same_secret, status, parameters }.compare(token));
         }
         let other = self.twins.of(token.marks)?.into_iter().next();
         Ok(other.map_or(Finding::New, |other| Finding::OtherSerial(other.serial)))
-    }
-}
-
-impl Seen {
-    fn expecting(tokens: usize) -> Self {
-        let serials = Serials::Ascending { last: String::new(), marks: Vec::with_capacity(tokens) };
-        Self { random: RandomState::new(), serials, secrets: HashSet::with_capacity(tokens), parameters: Vec::new() }
-    }
-
-    /// Remembers a token; says so when it stood in the file before.
-    fn note(&mut self, token: &NewToken<'_>) -> Option<Finding> {
-        let (serial, marks) = (token.serial.as_str(), token.marks);
-        let secret = self.random.hash_one(marks.secret());
-        let mark = Mark::of(self.random.hash_one(serial), secret, self.number_of(token.parameters));
-        let before = self.serials.note(serial, mark);
-        let new_secret = self.secrets.insert(secret);
-        let new_key = marks.key().is_none_or(|key| self.secrets.insert(self.random.hash_one(key)));
-        match before {
-            None if new_secret && new_key => None,
-            None => Some(Finding::SecretTwice),
-            Some(before) if new_secret || !before.has_secret_of(mark) => Some(Finding::SerialTwice),
-            Some(before) => match self.parameters.get(before.number()).copied() {
-                Some(parameters) if parameters == token.parameters => Some(Finding::Unchanged),
-                before => Some(Finding::ParametersTwice(before)),
-            },
-        }
-    }
-
-    /// The number of parameters among those of the file, as far as they are numbered.
-    fn number_of(&mut self, parameters: Parameters) -> usize {
-        let number = self.parameters.iter().position(|known| *known == parameters);
-        number.unwrap_or_else(|| {
-            if self.parameters.len() < Mark::SETS {
-                self.parameters.push(parameters);
-                return self.parameters.len() - 1;
-            }
-            Mark::SETS
-        })
-    }
-}
-
-impl Serials {
-    /// Remembers a serial; gives the mark it had before.
-    fn note(&mut self, serial: &str, mark: Mark) -> Option<Mark> {
-        match self {
-            Self::Ascending { last, marks } if last.as_str() < serial => {
-                serial.clone_into(last);
-                marks.push(mark);
-                None
-            }
-            Self::Ascending { marks, .. } => {
-                let mut mixed: HashSet<Mark> = marks.drain(..).collect();
-                let before = mixed.replace(mark);
-                *self = Self::Mixed(mixed);
-                before
-            }
-            Self::Mixed(mixed) => mixed.replace(mark),
-        }
-    }
-}
-
-impl Mark {
-    /// The bits of the secret, and above them those of the number.
-    const SECRET: u64 = 0xff;
-    const NUMBER: u64 = 0x700;
-    /// So many sets of parameters have a number. All others share the last one.
-    const SETS: usize = 7;
-
-    fn of(serial: u64, secret: u64, parameters: usize) -> Self {
-        let number = (u64::try_from(parameters).unwrap_or(u64::MAX) << Self::SECRET.count_ones()) & Self::NUMBER;
-        Self(serial & !(Self::SECRET | Self::NUMBER) | secret & Self::SECRET | number)
-    }
-
-    fn number(self) -> usize {
-        usize::try_from((self.0 & Self::NUMBER) >> Self::SECRET.count_ones()).unwrap_or(Self::SETS)
-    }
-
-    fn has_secret_of(self, other: Self) -> bool {
-        (self.0 ^ other.0) & Self::SECRET == 0
-    }
-
-    fn serial(self) -> u64 {
-        self.0 & !(Self::SECRET | Self::NUMBER)
-    }
-}
-
-impl PartialEq for Mark {
-    fn eq(&self, other: &Self) -> bool {
-        self.serial() == other.serial()
-    }
-}
-
-impl Eq for Mark {}
-
-impl Hash for Mark {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.serial().hash(hasher);
     }
 }
 
@@ -551,13 +370,6 @@ impl SeedIndex {
     }
 }
 
-/// The progress of a new token.
-fn beginning(token: &NewToken<'_>) -> Progress {
-    let watermark = token.counter.filter(|_| token.parameters.kind == Kind::Hotp).and_then(|next| next.checked_sub(1));
-    let drift = token.drift.unwrap_or(0);
-    Progress { watermark: watermark.map(Step), drift, anchor: drift }
-}
-
 fn series_id(connection: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
     connection.execute("INSERT INTO series (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [name])?;
     connection.query_row("SELECT id FROM series WHERE name = ?1", [name], |row| row.get(0))
@@ -583,16 +395,7 @@ fn record_import(
         counts.rejected,
     ];
     connection.execute(RECORD_IMPORT, values)?;
-    let mut detail = String::new();
-    pairs::write(&mut detail, "series", origin.series);
-    for (key, count) in [
-        ("new", counts.added),
-        ("unchanged", counts.unchanged),
-        ("conflicts", counts.conflicts),
-        ("rejected", counts.rejected),
-    ] {
-        pairs::write(&mut detail, key, count);
-    }
+    let detail = import_in_words(origin.series, counts);
     change::record(connection, by, Event::Imported, None, None, Some(&detail))
 }
 

@@ -6,78 +6,25 @@ use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use crate::account::lifecycle::TokenStatus;
-use crate::account::{FirstUse, Held, MOST_HELD};
-use crate::codes::otp::{Parameters, Progress};
-use crate::codes::token::{Marks, Serial, Token};
+use crate::account::{Held, MOST_HELD};
+use crate::codes::token::{Marks, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
 use crate::store::administration::{ImportRecord, SeriesSummary};
+use crate::store::inventory::{Filter, Listed, Ownership, Twin};
 use crate::store::registry::connection::{PATIENCE, open};
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::failure::failure;
 use crate::store::registry::file_names::FILE;
-use crate::store::registry::recognition::{Twin, Twins};
-use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
+use crate::store::registry::recognition::Twins;
+use crate::store::registry::row::{self, COLUMNS, WIDTH};
 
 /// An open registry.
 #[derive(Debug)]
 pub struct RegistryReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-}
-
-/// The conditions that listed tokens meet, all of them.
-#[derive(Debug, Default, Clone)]
-pub struct Filter {
-    /// Of this series.
-    pub series: Option<String>,
-    /// Owned by this user.
-    pub owner: Option<UserName>,
-    /// With a serial like this (`*`, `?`, `[…]`).
-    pub serial: Option<String>,
-    /// Of which this stands in the registry.
-    pub status: Option<TokenStatus>,
-    /// With an owner, or without one.
-    pub owned: Option<Ownership>,
-}
-
-/// The ownership of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ownership {
-    /// It has an owner.
-    Owned,
-    /// It has none.
-    Unowned,
-}
-
-/// A token as the registry knows it, with its secret for looking further.
-#[derive(Debug)]
-pub struct Listed {
-    /// Its serial.
-    pub serial: Serial,
-    /// The secret and its parameters; `None` once revoked.
-    pub token: Option<Token>,
-    /// The parameters of its codes.
-    pub parameters: Parameters,
-    /// The state it was put into: good, disabled, lost or revoked.
-    pub status: TokenStatus,
-    /// Its owner.
-    pub owner: Option<UserName>,
-    /// The time of its assignment.
-    pub assigned_at: Option<UnixTime>,
-    /// The first use: the window is wider until it is over.
-    pub first_use: FirstUse,
-    /// Its progress under former owners.
-    pub progress: Progress,
-    /// The time of its import.
-    pub issued: UnixTime,
-    /// The series it came with; `None` once that was forgotten.
-    pub series: Option<String>,
-    /// Its vendor.
-    pub vendor: Option<String>,
-    /// Its model.
-    pub model: Option<String>,
 }
 
 impl RegistryReader {
@@ -106,7 +53,7 @@ impl RegistryReader {
         filter: &Filter,
         mut take: impl FnMut(Listed) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (conditions, values) = filter.in_sql();
+        let (conditions, values) = in_sql(filter);
         let query = select(&format!("{conditions} ORDER BY tokens.serial"));
         let mut statement = self.connection.prepare(&query).map_err(|error| self.failure(&error))?;
         let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
@@ -221,31 +168,30 @@ impl RegistryReader {
     }
 }
 
-impl Filter {
-    fn in_sql(&self) -> (String, Vec<String>) {
-        let mut conditions = Vec::new();
-        let mut values = Vec::new();
-        let texts = [
-            // Not by the name of the joined series: SQLite would begin there, and have to sort what it finds.
-            ("tokens.series = (SELECT id FROM series WHERE name = ?)", self.series.as_deref()),
-            ("tokens.owner = ?", self.owner.as_ref().map(UserName::as_str)),
-            ("tokens.serial GLOB ?", self.serial.as_deref()),
-            ("tokens.status = ?", self.status.map(TokenStatus::word)),
-        ];
-        for (condition, value) in texts {
-            if let Some(value) = value {
-                values.push(value.to_owned());
-                conditions.push(condition.to_owned());
-            }
+/// The conditions of a filter, and their values.
+fn in_sql(filter: &Filter) -> (String, Vec<String>) {
+    let mut conditions = Vec::new();
+    let mut values = Vec::new();
+    let texts = [
+        // Not by the name of the joined series: SQLite would begin there, and have to sort what it finds.
+        ("tokens.series = (SELECT id FROM series WHERE name = ?)", filter.series.as_deref()),
+        ("tokens.owner = ?", filter.owner.as_ref().map(UserName::as_str)),
+        ("tokens.serial GLOB ?", filter.serial.as_deref()),
+        ("tokens.status = ?", filter.status.map(TokenStatus::word)),
+    ];
+    for (condition, value) in texts {
+        if let Some(value) = value {
+            values.push(value.to_owned());
+            conditions.push(condition.to_owned());
         }
-        match self.owned {
-            Some(Ownership::Owned) => conditions.push("tokens.owner IS NOT NULL".to_owned()),
-            Some(Ownership::Unowned) => conditions.push("tokens.owner IS NULL".to_owned()),
-            None => {}
-        }
-        let text = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-        (text, values)
     }
+    match filter.owned {
+        Some(Ownership::Owned) => conditions.push("tokens.owner IS NOT NULL".to_owned()),
+        Some(Ownership::Unowned) => conditions.push("tokens.owner IS NULL".to_owned()),
+        None => {}
+    }
+    let text = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    (text, values)
 }
 
 /// The physical tokens assigned to `user`, as they stand in the user's own file.
@@ -254,10 +200,8 @@ pub(super) fn held_by(connection: &Connection, user: &UserName) -> Result<Vec<He
     let mut statement = connection.prepare(&query)?;
     let rows = statement.query_map([user.as_str()], row::read)?;
     let held = rows.map(|stored| {
-        let stored = stored?;
-        let (status, first_use) = (stored.status, stored.first_use);
         let missing = || rusqlite::Error::InvalidColumnType(2, "secret".to_owned(), Type::Null);
-        Ok(Held { token: stored.into_token().ok_or_else(missing)?, status, first_use })
+        stored?.into_held().ok_or_else(missing)
     });
     held.collect()
 }
@@ -273,23 +217,8 @@ fn select(conditions: &str) -> String {
 }
 
 fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
-    let stored: Stored = row::read(row)?;
-    let bad_owner = || rusqlite::Error::InvalidColumnType(8, "owner".to_owned(), Type::Text);
-    let owner = stored.owner.as_deref().map(|owner| UserName::new(owner).map_err(|_| bad_owner())).transpose()?;
-    Ok(Listed {
-        serial: stored.serial.clone(),
-        parameters: stored.parameters,
-        status: stored.status,
-        owner,
-        assigned_at: stored.assigned_at,
-        first_use: stored.first_use,
-        progress: stored.progress,
-        issued: stored.issued,
-        token: stored.into_token(),
-        series: row.get(WIDTH)?,
-        vendor: row.get(WIDTH + 1)?,
-        model: row.get(WIDTH + 2)?,
-    })
+    let bad_owner = |_| rusqlite::Error::InvalidColumnType(8, "owner".to_owned(), Type::Text);
+    Listed::of(row::read(row)?, row.get(WIDTH)?, row.get(WIDTH + 1)?, row.get(WIDTH + 2)?).map_err(bad_owner)
 }
 
 fn import(row: &Row<'_>) -> Result<ImportRecord, rusqlite::Error> {

@@ -8,15 +8,7 @@ use zeroize::Zeroizing;
 use crate::codes::otp::{Algorithm, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
-use crate::host::user::UserName;
-
-/// A token with the secret, or with a secret that HMAC takes for the same key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Twin {
-    pub(super) id: i64,
-    pub(crate) serial: Serial,
-    pub(crate) owner: Option<String>,
-}
+use crate::store::inventory::Twin;
 
 /// Looks for tokens by their secrets, also in a registry of a format that does not know the keys of long ones.
 pub(super) struct Twins<'c> {
@@ -70,22 +62,6 @@ fn twin(row: &Row<'_>) -> Result<Twin, rusqlite::Error> {
     let serial: String = row.get(1)?;
     let damaged = || rusqlite::Error::InvalidColumnType(1, "serial".to_owned(), rusqlite::types::Type::Text);
     Ok(Twin { id: row.get(0)?, serial: Serial::new(&serial).ok_or_else(damaged)?, owner: row.get(2)? })
-}
-
-/// The users of every app's secret.
-#[derive(Debug, Default)]
-pub(crate) struct AppSecrets(HashMap<i64, Vec<UserName>>);
-
-impl AppSecrets {
-    pub(crate) fn add(&mut self, mark: i64, user: &UserName) {
-        self.0.entry(mark).or_default().push(user.clone());
-    }
-
-    /// A user other than `user` who has an app with that secret, or with the key that HMAC makes of it.
-    pub(crate) fn other_than(&self, user: Option<&UserName>, marks: Marks) -> Option<&UserName> {
-        let users = marks.iter().filter_map(|mark| self.0.get(&mark)).flatten();
-        users.into_iter().find(|other| Some(*other) != user)
-    }
 }
 
 /// Remembers that apps have these secrets or keys, too.

@@ -8,8 +8,9 @@ use crate::account::FirstUse;
 use crate::account::lifecycle::TokenStatus;
 use crate::codes::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
 use crate::codes::secret::Secret;
-use crate::codes::token::{Label, Marks, Seeds, Serial, Token};
+use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
+use crate::store::inventory::Stored;
 
 /// The columns that [`read`] wants, in its order.
 pub(super) const COLUMNS: &str = "id, serial, secret, type, algorithm, digits, period, status, owner, assigned_at, \
@@ -20,41 +21,6 @@ pub(super) const PARAMETERS: &str = "type, algorithm, digits, period";
 
 /// The number of [`COLUMNS`]: further columns of a query begin here.
 pub(super) const WIDTH: usize = 15;
-
-/// A row of `tokens`.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) id: i64,
-    pub(crate) serial: Serial,
-    /// `None` once revoked.
-    pub(crate) secret: Option<Secret>,
-    pub(crate) parameters: Parameters,
-    pub(crate) status: TokenStatus,
-    pub(crate) owner: Option<String>,
-    pub(crate) assigned_at: Option<UnixTime>,
-    pub(crate) first_use: FirstUse,
-    pub(crate) progress: Progress,
-    pub(crate) issued: UnixTime,
-}
-
-impl Stored {
-    /// The seeds of its sequence of codes; `None` once revoked.
-    pub(crate) fn seeds(&self) -> Option<Seeds> {
-        self.secret.as_ref().map(|secret| Seeds::of(secret, self.parameters))
-    }
-
-    /// The marks of its secret; `None` once revoked.
-    pub(crate) fn marks(&self) -> Option<Marks> {
-        self.secret.as_ref().map(|secret| Marks::of(secret, self.parameters.algorithm))
-    }
-
-    /// The token, while it has its secret.
-    pub(crate) fn into_token(self) -> Option<Token> {
-        let label = Label::of(&self.serial);
-        let (parameters, issued, start) = (self.parameters, self.issued, self.progress);
-        Some(Token { serial: self.serial, label, secret: self.secret?, parameters, issued, start })
-    }
-}
 
 /// Reads a row that begins with [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
@@ -76,13 +42,19 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         serial: Serial::new(text(row, 1)?).ok_or_else(|| damaged(1, Type::Text))?,
         secret,
         parameters: parameters(row, 3)?,
-        status: TokenStatus::parse(text(row, 7)?).ok_or_else(|| damaged(7, Type::Text))?,
+        status: status(row, 7)?,
         owner: row.get(8)?,
         assigned_at: time(row, 9)?,
         first_use,
         progress: Progress { watermark, drift, anchor },
         issued: time(row, 14)?.ok_or_else(|| damaged(14, Type::Integer))?,
     })
+}
+
+/// Reads the status in this column.
+pub(super) fn status(row: &Row<'_>, column: usize) -> Result<TokenStatus, rusqlite::Error> {
+    let damaged = || rusqlite::Error::InvalidColumnType(column, "status".to_owned(), Type::Text);
+    TokenStatus::parse(text(row, column)?).ok_or_else(damaged)
 }
 
 /// Reads [`PARAMETERS`], of which the first is this column.

@@ -9,7 +9,7 @@ use crate::store::administration::{Encoding, Fit};
 const PERIODS: [u16; 8] = [30, 60, 10, 15, 20, 45, 90, 120];
 
 /// All fits, the nearest to the token's own parameters first.
-pub(super) fn fits(token: &Token, codes: [&Code; 2], now: UnixTime) -> Vec<Fit> {
+pub fn fits(token: &Token, codes: [&Code; 2], now: UnixTime) -> Vec<Fit> {
     let mut fits = Vec::new();
     let Some(digits) = u8::try_from(codes[0].expose().len()).ok().and_then(|digits| Digits::new(digits).ok()) else {
         return fits;

@@ -1,0 +1,16 @@
+//! Physical tokens as every store keeps them: the rules of import, assignment and change, and their views. Where the rows stand is the
+//! store's affair: SQLite on a host, PostgreSQL in a fleet.
+//!
+//! Invariant: nothing here reads or writes. What is known of tokens and owners are arguments.
+
+mod app_secrets;
+mod import;
+mod probe;
+mod stored;
+mod view;
+
+pub use app_secrets::AppSecrets;
+pub use import::{ImportPlan, Judged, Known, beginning, import_in_words};
+pub use probe::fits;
+pub use stored::{Filter, Listed, Ownership, Stored, Twin, Undecoded};
+pub use view::view_of_held;
