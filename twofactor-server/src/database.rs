@@ -106,6 +106,11 @@ impl Database {
         Ok(Self { pool, seals })
     }
 
+    /// A connection for a transaction.
+    pub(crate) async fn connection(&self) -> Result<Object, ServerError> {
+        Ok(self.pool.get().await?)
+    }
+
     /// The digest of a question.
     pub(crate) fn digest_of(&self, host: &str, question: &[u8]) -> Result<Vec<u8>, ServerError> {
         self.seals.digest_of(host, question)
@@ -193,12 +198,22 @@ impl Database {
 
     /// Runs a statement. A connection that has not answered in time is given up.
     pub(crate) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+        self.ask_within(PATIENCE, statement, parameters).await
+    }
+
+    /// The same of a statement that may take this long.
+    pub(crate) async fn ask_within(
+        &self,
+        patience: Duration,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, ServerError> {
         let client = self.pool.get().await?;
-        match timeout(PATIENCE, client.query_typed(statement, parameters)).await {
+        match timeout(patience, client.query_typed(statement, parameters)).await {
             Ok(rows) => Ok(rows?),
             Err(_) => {
                 drop(Object::take(client));
-                Err(ServerError::Late(PATIENCE.as_secs()))
+                Err(ServerError::Late(patience.as_secs()))
             }
         }
     }

@@ -38,6 +38,12 @@ pub enum ServerError {
     /// The account was changed again and again between reading and writing.
     #[error("the account was changed by others each of {0} times that it was judged")]
     Contended(usize),
+    /// Another change of tokens lasts too long.
+    #[error("another change of physical tokens has not ended within {0} seconds")]
+    TokensBusy(u64),
+    /// A row of a token is none of ours.
+    #[error("the row of token {0} is not what a server writes")]
+    DamagedToken(String),
     /// The clocks of server and database differ.
     #[error("the clock of this server is {0} seconds off that of the database")]
     ClockOff(u64),
@@ -98,7 +104,8 @@ fn in_words(error: &tokio_postgres::Error) -> String {
 impl Unusable for ServerError {
     fn reason(&self) -> Reason {
         match self {
-            Self::BrokenSeal(_) => Reason::StoreCorrupt,
+            Self::BrokenSeal(_) | Self::DamagedToken(_) => Reason::StoreCorrupt,
+            Self::TokensBusy(_) => Reason::LockTimeout,
             Self::Store(error) => error.reason(),
             _ => Reason::StoreUnavailable,
         }
@@ -114,7 +121,10 @@ impl Unusable for ServerError {
             Self::Contended(_) => "log in again".to_owned(),
             Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),
             Self::UnknownKey(_) => "copy the file of seed_key from another server".to_owned(),
-            Self::BrokenSeal(_) => "look at who may write to the database; restore the record from a backup".to_owned(),
+            Self::TokensBusy(_) => "wait until it has ended; in PostgreSQL: SELECT * FROM pg_stat_activity".to_owned(),
+            Self::BrokenSeal(_) | Self::DamagedToken(_) => {
+                "look at who may write to the database; restore the record from a backup".to_owned()
+            }
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
             Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),

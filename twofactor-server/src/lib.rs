@@ -10,6 +10,7 @@ mod central;
 mod checking;
 mod database;
 mod error;
+mod inventory;
 mod key_file;
 mod keys;
 mod resealing;

@@ -30,6 +30,9 @@ pub const SEALED_COLUMNS: &[SealedColumn] = &[
         owner: "t.id",
         kind: Kind::DigestSecret,
     },
+    SealedColumn { table: "tokens", key: "key", sealed: "sealed", owner: "t.serial", kind: Kind::Token },
+    SealedColumn { table: "tokens", key: "used_key", sealed: "used", owner: "t.serial", kind: Kind::TokenUse },
+    SealedColumn { table: "burned", key: "key", sealed: "sealed", owner: "t.seed", kind: Kind::Burned },
 ];
 
 /// The other columns of bytes, with their tables: answers, which are emptied soon after they were given, and what no server opens.
@@ -38,4 +41,6 @@ pub const OTHER_BYTES: &[(&str, &str)] = &[
     // A keyed digest.
     ("audit", "question"),
     ("decoy", "sealed"),
+    // The digest of a vendor's file.
+    ("imports", "sha256"),
 ];

@@ -30,6 +30,12 @@ pub(crate) enum Kind {
     Answer,
     /// The secret of keyed digests.
     DigestSecret,
+    /// The secret and the parameters of a physical token.
+    Token,
+    /// How far former owners used it.
+    TokenUse,
+    /// How far the seed of a deleted token was used.
+    Burned,
 }
 
 impl Kind {
@@ -39,6 +45,9 @@ impl Kind {
             Self::State => "state",
             Self::Answer => "answer",
             Self::DigestSecret => "digest secret",
+            Self::Token => "token",
+            Self::TokenUse => "token use",
+            Self::Burned => "burned",
         }
     }
 }

@@ -7,8 +7,10 @@ mod login;
 mod network;
 mod program;
 mod relay;
+mod tokens;
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +61,26 @@ impl Fleet {
         let key_file = keys.path().join("seed.key");
         init_keys(&key_file).unwrap();
         Some(Fleet::open(Self::postgres()?, key_file, Some(keys), count))
+    }
+
+    /// The content of all files of the cluster, its log and a dump, by their places.
+    fn everything(&self) -> BTreeMap<String, Vec<u8>> {
+        let (log, dump) = (self.postgres.log().into_bytes(), self.postgres.dump());
+        let mut places = BTreeMap::from([("log".to_owned(), log), ("dump".to_owned(), dump)]);
+        let mut folders = vec![self.postgres.home()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                match entry.file_type().unwrap() {
+                    kind if kind.is_dir() => folders.push(entry.path()),
+                    kind if kind.is_file() => {
+                        places.insert(entry.path().display().to_string(), fs::read(entry.path()).unwrap_or_default());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        places
     }
 
     /// A cluster of its own. `None` where PostgreSQL is not there, and may not be.
@@ -305,24 +327,10 @@ fn no_secret_stands_in_the_cluster_in_its_log_or_in_a_dump() {
         ("recovery code", alice.recovery[0].expose().as_bytes().to_vec()),
         ("digest of a recovery code", b"recovery = [".to_vec()),
     ];
-    let log = fleet.postgres.log();
-    assert!(log.contains("twofactor.audit"), "the log has the statements");
-    let mut places = vec![("log".to_owned(), log.into_bytes()), ("dump".to_owned(), fleet.postgres.dump())];
-    let mut folders = vec![fleet.postgres.home()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            match entry.file_type().unwrap() {
-                kind if kind.is_dir() => folders.push(entry.path()),
-                kind if kind.is_file() => {
-                    places.push((entry.path().display().to_string(), fs::read(entry.path()).unwrap_or_default()));
-                }
-                _ => {}
-            }
-        }
-    }
+    assert!(fleet.postgres.log().contains("twofactor.audit"), "the log has the statements");
+    let places = fleet.everything();
     assert!(places.len() > 100, "the cluster was read: {}", places.len());
-    let alice_stands = places.iter().filter(|(_, content)| contains(content, b"alice")).count();
+    let alice_stands = places.values().filter(|content| contains(content, b"alice")).count();
     assert!(alice_stands >= 3, "what is no secret is found: {alice_stands}");
     for (place, content) in &places {
         for (what, secret) in &secrets {

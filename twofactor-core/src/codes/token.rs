@@ -184,17 +184,17 @@ impl Marks {
     }
 
     /// That of the secret.
-    pub(crate) fn secret(&self) -> i64 {
+    pub fn secret(&self) -> i64 {
         self.secret
     }
 
     /// That of the key, where HMAC does not use the secret itself.
-    pub(crate) fn key(&self) -> Option<i64> {
+    pub fn key(&self) -> Option<i64> {
         self.key
     }
 
     /// Both.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> + use<> {
+    pub fn iter(&self) -> impl Iterator<Item = i64> + use<> {
         std::iter::once(self.secret).chain(self.key)
     }
 }

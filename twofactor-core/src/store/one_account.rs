@@ -13,5 +13,5 @@ mod login;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Change, Decoy, OneAccount, Read};
+pub use account::{Change, Decoy, OneAccount, Read, state_of};
 pub use error::AccountError;

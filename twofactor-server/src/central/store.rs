@@ -1,6 +1,7 @@
 //! The store itself: a runtime of one thread around the database.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::Config as Postgresql;
@@ -15,8 +16,8 @@ use crate::keys::Keys;
 
 /// The central store, for a program that does one thing after the other.
 pub struct Central {
-    runtime: Runtime,
-    pub(super) database: Database,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) database: Arc<Database>,
     pub(super) rules: VerificationRules,
     pub(super) decoy: Decoy,
     clock: Box<dyn Clock>,
@@ -38,6 +39,7 @@ impl Central {
         let database = runtime.block_on(Database::open(postgresql, keys))?;
         let decoy = Decoy::new(clock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let rules = VerificationRules::of(config);
+        let (runtime, database) = (Arc::new(runtime), Arc::new(database));
         Ok(Self { runtime, database, rules, decoy, clock: Box::new(clock), who })
     }
 

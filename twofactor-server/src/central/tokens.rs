@@ -1,5 +1,7 @@
 //! Changes of physical tokens and series, and secrets that several users or tokens have. None yet.
 
+use std::sync::Arc;
+
 use twofactor_core::account::lifecycle::Change;
 use twofactor_core::codes::otp::{Algorithm, Code, Progress};
 use twofactor_core::codes::secret::Secret;
@@ -12,6 +14,7 @@ use twofactor_core::store::administration::{
 
 use super::error::CentralError;
 use super::store::Central;
+use crate::inventory::Import;
 
 fn no_tokens() -> StoreError {
     CentralError::refused("keep physical tokens", "assign them on a host with accounts of its own")
@@ -29,11 +32,11 @@ impl SecretSharing for Central {
 
 impl TokenAdministration for Central {
     fn import(&self) -> Result<Box<dyn TokenImport>, StoreError> {
-        Err(no_tokens())
+        Ok(Box::new(Import::begin(Arc::clone(&self.runtime), Arc::clone(&self.database))?))
     }
 
     fn import_rehearsal(&self) -> Result<Box<dyn TokenImport>, StoreError> {
-        Err(no_tokens())
+        Ok(Box::new(Import::rehearse(Arc::clone(&self.runtime), Arc::clone(&self.database))?))
     }
 
     fn assign(&self, _: &[(Serial, Person)], _: Sharing, _: Author<'_>) -> Result<(), TokenError> {

@@ -1,56 +1,118 @@
-//! Views of physical tokens and series, of which there are none yet.
+//! Views of physical tokens and series.
 
+use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use tokio::runtime::Runtime;
 use twofactor_core::codes::otp::{Code, Match};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{History, Identified, SeriesSummary, TokenFilter, TokenView, TokenViews};
+use twofactor_core::store::administration::{
+    History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
+};
+use twofactor_core::store::inventory::Filter;
 
 use super::store::Central;
+use crate::database::Database;
+use crate::inventory::{Seen, TokenHistory, looking};
 
 impl TokenViews for Central {
-    fn token(&self, _: &Serial) -> Result<Option<TokenView>, StoreError> {
-        Ok(None)
+    fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
+        Ok(self.wait(looking::token(&self.database, serial))?.map(Seen::view))
     }
 
-    fn tokens(&self, _: &TokenFilter, _: &mut dyn FnMut(TokenView) -> ControlFlow<()>) -> Result<(), StoreError> {
-        Ok(())
+    fn tokens(
+        &self,
+        filter: &TokenFilter,
+        take: &mut dyn FnMut(TokenView) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.each_token(&Filter::from(filter), |seen| {
+            let view = seen.view();
+            if filter.stage.is_some_and(|stage| stage != view.stage) { ControlFlow::Continue(()) } else { take(view) }
+        })
     }
 
-    fn verify_token(&self, _: &Serial, _: &Code) -> Result<Option<Match>, StoreError> {
-        Ok(None)
+    fn verify_token(&self, serial: &Serial, code: &Code) -> Result<Option<Match>, StoreError> {
+        let now = self.now()?;
+        let Some(Seen { listed, known }) = self.wait(looking::token(&self.database, serial))? else { return Ok(None) };
+        Ok(listed.judge(code, &known?, self.rules.window, now))
     }
 
-    fn identify(&self, _: [&Code; 2], _: &mut dyn FnMut(u64)) -> Result<Vec<Identified>, StoreError> {
-        Ok(Vec::new())
+    fn identify(&self, codes: [&Code; 2], tick: &mut dyn FnMut(u64)) -> Result<Vec<Identified>, StoreError> {
+        let now = self.now()?;
+        let (mut found, mut looked) = (Vec::new(), 0);
+        self.each_token(&Filter::default(), |seen| {
+            looked += 1;
+            tick(looked);
+            found.extend(seen.listed.identified(codes, now));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 
-    fn serials_from(&self, _: &str, _: u32) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+    fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        self.wait(looking::serials_from(&self.database, prefix, most))
     }
 
     fn token_count(&self) -> Result<u64, StoreError> {
-        Ok(0)
+        self.wait(looking::count(&self.database))
     }
 
     fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
-        Ok(None)
+        let (runtime, database) = (Arc::clone(&self.runtime), Arc::clone(&self.database));
+        Ok(Some(Box::new(CentralHistory { runtime, database, lines: TokenHistory::default() })))
     }
 
+    /// A list reads them itself: there is no file that could be missing.
     fn check_tokens(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    fn series(&self, _: &str) -> Result<Option<SeriesSummary>, StoreError> {
-        Ok(None)
+    fn series(&self, name: &str) -> Result<Option<SeriesSummary>, StoreError> {
+        Ok(self.wait(looking::series(&self.database, Some(name)))?.pop())
     }
 
     fn all_series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
-        Ok(Vec::new())
+        self.wait(looking::series(&self.database, None))
     }
 
-    fn series_from(&self, _: &str, _: u32) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+    fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        self.wait(looking::series_from(&self.database, prefix, most))
+    }
+}
+
+impl Central {
+    /// Hands out every token that `filter` lets through, by serial, in portions.
+    fn each_token(&self, filter: &Filter, mut take: impl FnMut(Seen) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let portion = self.wait(looking::portion(&self.database, filter, &after))?;
+            let Some(last) = portion.last() else { return Ok(()) };
+            after = last.listed.serial.to_string();
+            if portion.into_iter().try_for_each(&mut take).is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The history of physical tokens.
+struct CentralHistory {
+    runtime: Arc<Runtime>,
+    database: Arc<Database>,
+    lines: TokenHistory,
+}
+
+impl History for CentralHistory {
+    fn next_portion(&mut self) -> Result<Vec<PastChange>, StoreError> {
+        let portion = self.lines.next_portion(&self.database);
+        Ok(self.runtime.block_on(portion)?)
+    }
+}
+
+impl fmt::Debug for CentralHistory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CentralHistory").field("lines", &self.lines).finish_non_exhaustive()
     }
 }

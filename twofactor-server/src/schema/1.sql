@@ -49,3 +49,74 @@ create table twofactor.audit (
 );
 create unique index audit_question on twofactor.audit (question);
 create index audit_name on twofactor.audit (name, at);
+
+-- Physical tokens. Changes of all these tables wait for each other at an advisory lock.
+create table twofactor.series (
+    number integer generated always as identity primary key,
+    name text collate "C" not null unique
+);
+
+-- Every import that added or met something, with the file it came from. Times are seconds since 1970.
+create table twofactor.imports (
+    number bigint generated always as identity primary key,
+    series integer,                 -- null once it was deleted
+    name text not null,             -- of the series
+    file text not null,
+    sha256 bytea not null,
+    at bigint not null,
+    who text not null,
+    added bigint not null,
+    unchanged bigint not null,
+    conflicts bigint not null,
+    rejected bigint not null
+);
+create index imports_series on twofactor.imports (series);
+
+-- A token that has an owner stands in the owner's credentials, too, and how far it is used in the owner's state: no login reads
+-- this table. The marks are keyed digests, by which a secret is recognized. The secret and its parameters are sealed.
+create table twofactor.tokens (
+    serial text collate "C" primary key,
+    number bigint generated always as identity,
+    mark bigint not null,           -- of the secret; stays when the secret is wiped
+    key_mark bigint,                -- of the key that HMAC makes of a long secret
+    key integer not null,
+    sealed bytea not null,
+    status text not null,           -- good, disabled, lost, revoked
+    name text,                      -- the owner
+    assigned_at bigint,
+    first_use boolean not null,     -- the next login may be further out
+    used_key integer,
+    used bytea,                     -- as far as former owners took it, sealed
+    series integer,
+    vendor text,
+    model text,
+    issued bigint not null          -- when it was imported
+);
+create index tokens_mark on twofactor.tokens (mark);
+create index tokens_key_mark on twofactor.tokens (key_mark) where key_mark is not null;
+create index tokens_name on twofactor.tokens (name) where name is not null;
+
+-- How far the seeds of deleted tokens were used: they may be imported again, their old codes may not. The seed is a keyed digest.
+create table twofactor.burned (
+    seed text collate "C" primary key,
+    key integer not null,
+    sealed bytea not null
+);
+
+-- Marks of secrets that came in although both a token and an app have them. Only for a token with one of these are all apps
+-- looked through when it is assigned.
+create table twofactor.shared (
+    mark bigint primary key
+);
+
+-- What sysadmins did with physical tokens.
+create table twofactor.token_history (
+    number bigint generated always as identity primary key,
+    at bigint not null,
+    who text not null,
+    event text not null,
+    serial text,
+    name text,
+    detail text
+);
+create index token_history_name on twofactor.token_history (name) where name is not null;

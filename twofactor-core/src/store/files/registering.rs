@@ -9,8 +9,8 @@ use crate::host::user::Person;
 use crate::store::administration::Author;
 use crate::store::enrollment::{Registration, RegistrationProof, Superseded};
 use crate::store::error::StoreError;
-use crate::store::newcomer::spend;
 use crate::store::inventory::Stored;
+use crate::store::newcomer::spend;
 use crate::store::registry::{Edit, RegistryError, Writer};
 use crate::store::verification::{Listing, must_be_of};
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::account::{App, Credentials};
 use crate::codes::token::Marks;
 use crate::host::user::UserName;
+use crate::store::credentials_text;
 
 /// The users of every app's secret.
 #[derive(Debug, Default)]
@@ -15,6 +16,13 @@ impl AppSecrets {
     pub fn add(&mut self, user: &UserName, credentials: &Credentials) {
         for mark in credentials.apps.iter().map(App::token).flat_map(|token| token.marks().iter()) {
             self.0.entry(mark).or_default().push(user.clone());
+        }
+    }
+
+    /// Adds the apps in a text of credentials. What cannot be read is passed over, and said elsewhere.
+    pub fn add_text(&mut self, user: &UserName, text: &str) {
+        if let Ok(credentials) = credentials_text::read(text) {
+            self.add(user, &credentials);
         }
     }
 

@@ -85,9 +85,11 @@ pub struct OneAccount<'d> {
 
 /// Credentials and state of a user.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) credentials: Option<Credentials>,
-    pub(super) state: State,
+pub(in crate::store) struct Kept {
+    /// The credentials; `None` when the user has none.
+    pub(in crate::store) credentials: Option<Credentials>,
+    /// The state.
+    pub(in crate::store) state: State,
 }
 
 /// The uid of an account that has none: names are compared, and not uids.
@@ -185,23 +187,32 @@ impl Ledger for InMemory<'_> {
     }
 }
 
-fn kept(user: &UserName, read: &Read) -> Result<Option<Kept>, StoreError> {
+/// What is kept of a user, of the records that were read; `None` when it is nothing.
+pub(in crate::store) fn kept(user: &UserName, read: &Read) -> Result<Option<Kept>, StoreError> {
     let lost = |part| AccountError::Lost { user: user.clone(), part };
     let Some(text) = &read.state else {
         return if read.credentials.is_some() { Err(lost(Part::State).into()) } else { Ok(None) };
     };
-    let corrupt = |part, problems: &[Problem]| {
-        let (line, column) = problems.first().map_or((1, 1), |first| (first.line, first.column));
-        AccountError::Corrupt { user: user.clone(), part, line, column }
-    };
-    let state = state_text::read(text).map_err(|problems| corrupt(Part::State, &problems))?;
+    let state = state_of(user, Some(text))?;
     let credentials = match &read.credentials {
         Some(text) if text.ends_with(END) => {
-            Some(credentials_text::read(text).map_err(|problems| corrupt(Part::Credentials, &problems))?)
+            Some(credentials_text::read(text).map_err(|problems| corrupt(user, Part::Credentials, &problems))?)
         }
-        Some(_) => return Err(corrupt(Part::Credentials, &[]).into()),
+        Some(_) => return Err(corrupt(user, Part::Credentials, &[]).into()),
         None if state.has_credentials => return Err(lost(Part::Credentials).into()),
         None => None,
     };
     Ok(Some(Kept { credentials, state }))
+}
+
+/// The state of a user who has credentials, in its text; it is lost where there is none.
+pub fn state_of(user: &UserName, text: Option<&str>) -> Result<State, StoreError> {
+    let lost = || AccountError::Lost { user: user.clone(), part: Part::State };
+    let text = text.ok_or_else(lost)?;
+    Ok(state_text::read(text).map_err(|problems| corrupt(user, Part::State, &problems))?)
+}
+
+fn corrupt(user: &UserName, part: Part, problems: &[Problem]) -> AccountError {
+    let (line, column) = problems.first().map_or((1, 1), |first| (first.line, first.column));
+    AccountError::Corrupt { user: user.clone(), part, line, column }
 }

@@ -221,9 +221,9 @@ impl<'c> Present<'c> {
         if self.is_empty {
             return Ok(Finding::New);
         }
-        let row = self
-            .by_serial
-            .query_row([token.serial.as_str()], |row| Ok((row.get(0)?, row::status(row, 1)?, row::parameters(row, 2)?)));
+        let row = self.by_serial.query_row([token.serial.as_str()], |row| {
+            Ok((row.get(0)?, row::status(row, 1)?, row::parameters(row, 2)?))
+        });
         let present: Option<(i64, TokenStatus, Parameters)> = row.optional()?;
         if let Some((seed, status, parameters)) = present {
             let has_same_secret = seed == token.marks.secret();

@@ -1,0 +1,95 @@
+//! One transaction, on a connection that nothing else has meanwhile. So a pooler between transactions may stand between.
+//!
+//! Invariant: a transaction that is dropped has changed nothing. Its connection is not used again.
+
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row};
+
+use crate::database::{Database, Parameters};
+use crate::error::ServerError;
+
+/// The longest wait for one statement over many rows.
+pub(super) const PATIENCE: Duration = Duration::from_mins(10);
+
+/// The advisory lock of all changes of tokens: "tokens" in ASCII.
+const LOCK: &str = "select pg_advisory_xact_lock(x'746f6b656e73'::int8)";
+
+/// The way in which a transaction begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It looks, and sees one moment of the store.
+    Look,
+    /// It changes tokens, and waits this long for other changes to end.
+    Change(Duration),
+}
+
+/// A transaction.
+pub(super) struct Transaction {
+    connection: Option<Object>,
+}
+
+impl Transaction {
+    /// Begins one.
+    pub(super) async fn begin(database: &Database, purpose: Purpose) -> Result<Self, ServerError> {
+        let transaction = Self { connection: Some(database.connection().await?) };
+        match purpose {
+            Purpose::Look => transaction.run("begin isolation level repeatable read, read only").await?,
+            Purpose::Change(patience) => {
+                let most = patience.as_millis();
+                transaction.run(&format!("begin; set local lock_timeout = {most}")).await?;
+                match transaction.ask(LOCK, &[]).await {
+                    Err(ServerError::Database(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                        return Err(ServerError::TokensBusy(patience.as_secs()));
+                    }
+                    locked => drop(locked?),
+                }
+            }
+        }
+        Ok(transaction)
+    }
+
+    /// The connection.
+    pub(super) fn client(&self) -> Result<&Client, ServerError> {
+        let connection = self.connection.as_ref().ok_or_else(|| ServerError::NoConnection("it is gone".to_owned()))?;
+        Ok(connection)
+    }
+
+    /// Runs statements without parameters.
+    pub(super) async fn run(&self, statements: &str) -> Result<(), ServerError> {
+        Ok(within(self.client()?.batch_execute(statements)).await??)
+    }
+
+    /// Runs a statement, and gives its rows.
+    pub(super) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+        Ok(within(self.client()?.query_typed(statement, parameters)).await??)
+    }
+
+    /// Runs a statement that gives one row.
+    pub(super) async fn ask_one(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Row, ServerError> {
+        Ok(within(self.client()?.query_typed_one(statement, parameters)).await??)
+    }
+
+    /// Makes it happen.
+    pub(super) async fn commit(mut self) -> Result<(), ServerError> {
+        self.run("commit").await?;
+        // Given back whole.
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+pub(super) async fn within<T>(work: impl Future<Output = T>) -> Result<T, ServerError> {
+    timeout(PATIENCE, work).await.map_err(|_| ServerError::Late(PATIENCE.as_secs()))
+}
