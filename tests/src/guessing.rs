@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use twofactor_core::account::quota::{self, WrongCodes};
 use twofactor_core::account::throttle::{Limits, Source, Throttle};
 use twofactor_core::codes::recovery::Salt;
 use twofactor_core::host::clock::UnixTime;
@@ -49,6 +50,25 @@ impl Guesser {
     }
 }
 
+/// The host at which the users of a fleet log in.
+#[derive(Debug, Clone, Copy)]
+pub enum LoginsOfUsers {
+    /// The one whose certificate the guesser has.
+    AtThatHost,
+    /// Another one.
+    Elsewhere,
+}
+
+impl LoginsOfUsers {
+    /// As the table has it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::AtThatHost => "at that host",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+}
+
 /// Codes that were looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Guesses {
@@ -85,10 +105,59 @@ impl Guesses {
         Self { first_day, later: f64::from(guessed - first_day) / later_days }
     }
 
+    /// Runs a guesser who has the certificate of a host of a fleet, and the passwords of all its users, minute by minute.
+    ///
+    /// Each user logs in once a day, at that host or at another one. The guesser knows at which address the last login at the host
+    /// was, and claims it.
+    pub fn with_a_certificate(users: u32, logins: LoginsOfUsers, quota: u32, days: u64) -> Self {
+        const MINUTES: u64 = 24 * 60;
+        let limits = Limits::default();
+        let from = |host: &str, rhost: &str| Source::from_rhost(Some(rhost)).at_host(host);
+        let last_login = match logins {
+            LoginsOfUsers::AtThatHost => from("stolen", "192.0.2.7"),
+            LoginsOfUsers::Elsewhere => from("home", "192.0.2.7"),
+        };
+        let claimed = [from("stolen", "192.0.2.7"), from("stolen", "192.0.2.8")];
+        let mut throttles = vec![Throttle::default(); users as usize];
+        let (mut counted, mut guessed, mut first_day) = (WrongCodes { hour: 0, wrong: 0, before: 0 }, 0_u32, 0);
+        for minute in 0..days * MINUTES {
+            let now = UnixTime::from_seconds(1_800_000_000).after(Duration::from_secs(minute * 60));
+            let hour = i64::try_from(now.seconds() / 3600).expect("a time of this century");
+            if hour != counted.hour {
+                counted = WrongCodes { hour, wrong: 0, before: counted.wrong };
+            }
+            for (user, throttle) in (0..).zip(&mut throttles) {
+                if minute % MINUTES == user % MINUTES {
+                    throttle.accept(&last_login);
+                }
+                for source in &claimed {
+                    #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
+                    let pause = quota::pause(counted.lately(now.seconds() as f64), quota);
+                    let paused = pause.and_then(|pause| throttle.paused_until(source, pause, now));
+                    if paused.is_none() && throttle.blocked_until(source, limits, now).is_none() {
+                        throttle.charge(source, Salt::NONE.fingerprint(&guessed.to_string()), limits, now);
+                        guessed += 1;
+                        counted.wrong += 1;
+                    }
+                }
+            }
+            if minute < MINUTES {
+                first_day = guessed;
+            }
+        }
+        let later_days = f64::from(u32::try_from(days - 1).expect("a few days"));
+        Self { first_day, later: f64::from(guessed - first_day) / later_days }
+    }
+
     /// The guesses of this one and of another on a count of its own.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { first_day: self.first_day + other.first_day, later: self.later + other.later }
+    }
+
+    /// Right guesses to expect within so many days.
+    pub fn right_within(&self, days: f64) -> f64 {
+        self.later * days * ACCEPTABLE / CODES
     }
 
     /// Years until one guess in two was right.

@@ -7,10 +7,11 @@ use std::fs;
 
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::config::Config;
+use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::checkout::files_below;
 use twofactor_tests::documents;
-use twofactor_tests::guessing::{Guesser, Guesses};
+use twofactor_tests::guessing::{Guesser, Guesses, LoginsOfUsers};
 use twofactor_tests::manual;
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements::programs_met;
@@ -311,6 +312,22 @@ fn make_takes_the_build_from_where_cargo_builds() {
 }
 
 /// The throttle of the core is asked, for three days in the place of thirty.
+#[test]
+fn the_guesses_of_a_host_of_a_fleet_are_those_that_its_quota_leaves() {
+    let readme = document("twofactor-server/README.md");
+    let of = |users, logins, quota| Guesses::with_a_certificate(users, logins, quota, 4);
+    for logins in [LoginsOfUsers::Elsewhere, LoginsOfUsers::AtThatHost] {
+        let within = of(100, logins, WRONG_CODES_PER_HOUR);
+        let rounded = (within.later / 50.0).round() * 50.0;
+        let row = format!("| 100 | 4,{:.0} | {:.0} |", rounded - 4000.0, within.right_within(1000.0));
+        assert!(readme.contains(&row), "{logins:?}: {row}");
+    }
+    let without = of(100, LoginsOfUsers::AtThatHost, u32::MAX).later;
+    assert_eq!(format!("{:.0}", without / 100.0), "107", "the README has 10,700");
+    let one = [LoginsOfUsers::Elsewhere, LoginsOfUsers::AtThatHost].map(|logins| of(1, logins, WRONG_CODES_PER_HOUR));
+    assert!(readme.contains(&format!("| 1 | {:.0} to {:.0} |", one[0].later, one[1].later)), "{one:?}");
+}
+
 #[test]
 fn the_guesses_that_are_promised_are_those_that_the_throttle_looks_at() {
     let security = document("SECURITY.md");

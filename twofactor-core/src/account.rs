@@ -21,6 +21,7 @@ mod judging;
 pub mod lifecycle;
 mod limits;
 pub mod notice;
+pub mod quota;
 pub mod remembered;
 mod restored;
 mod state;

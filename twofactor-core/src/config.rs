@@ -382,12 +382,17 @@ name = "web*.example.org"
 [[host]]
 name = "desk"
 may = ["login", "enroll"]
+groups = ["web", "ops"]
+wrong_codes_per_hour = 50
 "#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.central_store.unwrap().postgresql, "host=db1 dbname=twofactor");
         assert_eq!(config.port.unwrap().listen, ["[::]:7443".parse().unwrap()]);
         let hosts: Vec<_> = config.hosts.iter().map(|host| (host.line, host.may_enroll)).collect();
         assert_eq!(hosts, [(9, false), (11, true)]);
+        let limits: Vec<_> =
+            config.hosts.iter().map(|host| (host.groups.as_deref(), host.wrong_codes_per_hour)).collect();
+        assert_eq!(limits, [(None, 200), (Some(["web".to_owned(), "ops".to_owned()].as_slice()), 50)]);
         for (from, to, problem) in [
             ("postgresql = \"host=db1 dbname=twofactor\"\n", "", "1:1: postgresql is missing"),
             ("\"/k\"", "\"k\"", "3:12: seed_key is an absolute path"),
@@ -398,6 +403,9 @@ may = ["login", "enroll"]
             ("\"login\", ", "", "may lists login, and enroll beside it"),
             ("\"desk\"", "\"de sk\"", "12:8: name is the name of a host"),
             ("\"desk\"", "\"*.*\"", "12:8: name is the name of a host"),
+            ("[\"web\", \"ops\"]", "[]", "groups is empty"),
+            ("[\"web\", \"ops\"]", "\"web\"", "14:10: this must be a list"),
+            ("= 50", "= 0", "wrong_codes_per_hour"),
             ("may", "must", "unknown key must"),
         ] {
             let found = problems(&text.replace(from, to));

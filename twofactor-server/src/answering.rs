@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::Config as Postgresql;
+use twofactor_core::account::quota::pause;
+use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
 use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::UserName;
@@ -19,9 +21,12 @@ use twofactor_core::store::wire::{About, Call, Message, WireError};
 use twofactor_core::store::{StoreError, VerificationRules};
 use zeroize::Zeroizing;
 
+use crate::alarms::Alarms;
 use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
+use crate::journal::complain;
 use crate::keys::Keys;
+use crate::memberships::Memberships;
 
 /// The number of times that a question is judged. Each conflict means that another attempt was written, so in a race of this many
 /// each of them ends.
@@ -44,6 +49,17 @@ pub struct Host {
     pub name: String,
     /// It may enroll users at its login prompt, and not only ask about logins.
     pub may_enroll: bool,
+    /// The groups whose members it may ask about; `None`: about each user.
+    pub groups: Option<Vec<String>>,
+    /// Its quota.
+    pub wrong_codes_per_hour: u32,
+}
+
+impl Host {
+    /// The host of this name, which may ask about the logins of all users.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), may_enroll: false, groups: None, wrong_codes_per_hour: WRONG_CODES_PER_HOUR }
+    }
 }
 
 /// Judges for all hosts.
@@ -52,6 +68,8 @@ pub struct Server {
     rules: VerificationRules,
     invitation: InvitationRule,
     decoy: Decoy,
+    memberships: Memberships,
+    alarms: Alarms,
     queues: Vec<Mutex<()>>,
     hasher: RandomState,
 }
@@ -64,7 +82,8 @@ impl Server {
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let queues = (0..QUEUES).map(|_| Mutex::new(())).collect();
         let (rules, invitation) = (VerificationRules::of(config), config.enrollment.invitation);
-        Ok(Self { database, rules, invitation, decoy, queues, hasher: RandomState::new() })
+        let (memberships, alarms) = (Memberships::new(), Alarms::default());
+        Ok(Self { database, rules, invitation, decoy, memberships, alarms, queues, hasher: RandomState::new() })
     }
 
     /// Takes other keys from now on.
@@ -80,14 +99,20 @@ impl Server {
         if let Err(refused) = self.may(host, &call) {
             return Ok(refused);
         }
-        let user = match call.about() {
-            About::Name(user) => user.clone(),
-            About::Person(person) => person.name.clone(),
+        let (user, groups) = match call.about() {
+            About::Name(user) => (user.clone(), host.groups.as_deref()),
+            About::Person(person) => (person.name.clone(), host.groups.as_deref()),
             About::Nobody if matches!(call, Call::Hello) => return Ok(Message::done()),
             // A user who does not exist, or a question about none. Nothing is kept under this name.
-            About::Nobody => UserName::new("?").map_err(|_| WireError::Value("user"))?,
+            About::Nobody => (UserName::new("?").map_err(|_| WireError::Value("user"))?, None),
         };
-        let judging = timeout(PATIENCE, self.judge(&host.name, question, &message, &user)).await;
+        let judging = timeout(PATIENCE, async {
+            match self.is_of_another_host(&user, groups).await {
+                Some(refused) => Ok(refused),
+                None => self.judge(host, question, &message, &user).await,
+            }
+        });
+        let judging = judging.await;
         let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
         let is_new = || answered.as_ref().is_ok_and(|answer| answer.in_short() == "new");
         if matches!(call, Call::EnrollmentStatus(_)) && !host.may_enroll && is_new() {
@@ -124,17 +149,33 @@ impl Server {
         }
     }
 
+    /// The refusal of a question about a user who is in none of the host's groups.
+    async fn is_of_another_host(&self, user: &UserName, groups: Option<&[String]>) -> Option<Message> {
+        let hint = "see groups in [[host]] of twofactor.toml(5), on the server";
+        match self.memberships.is_member(user, groups?).await {
+            Ok(true) => None,
+            Ok(false) => Some(Message::refusing(Reason::NotRoot, "this host may not ask about the user", hint)),
+            Err(doubt) => {
+                if self.alarms.is_due("the user database") {
+                    complain(&format!("it is not certain whether {user} is in a group of a [[host]]: {doubt}"));
+                }
+                let problem = "the server does not know for certain whether this host may ask about the user";
+                Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER"))
+            }
+        }
+    }
+
     async fn judge(
         &self,
-        host: &str,
+        host: &Host,
         question: &[u8],
         message: &Message,
         user: &UserName,
     ) -> Result<Message, ServerError> {
-        let digest = self.database.digest_of(host, &numbered(message, question)?)?;
+        let digest = self.database.digest_of(&host.name, &numbered(message, question)?)?;
         let _turn = self.queue_of(user).lock().await;
         for _ in 0..ROUNDS {
-            let account = match self.database.read(user, &digest).await? {
+            let account = match self.database.read(&host.name, user, &digest).await? {
                 Found::Answered(answer) => {
                     return Message::read(&answer).map_err(|_| ServerError::BrokenSeal(user.to_string()));
                 }
@@ -144,20 +185,50 @@ impl Server {
             // Read anew: a question is used up by its answer.
             let Ok(call) = Call::read(message) else { return Err(ServerError::BrokenSeal(user.to_string())) };
             let event = call.word();
-            let one = OneAccount::of(user.clone(), &account.read, self.rules, &self.decoy, now)?;
-            let answer = call.at_host(host).answered_by(&one);
+            let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
+            let rules = VerificationRules { slowed, ..self.rules };
+            let one = OneAccount::of(user.clone(), &account.read, rules, &self.decoy, now)?;
+            let answer = call.at_host(&host.name).answered_by(&one);
+            let is_guess = one.has_counted_a_guess();
             let change = one.into_change();
+            let wrong_codes = match change {
+                Change::InVain => Some(0),
+                _ => is_guess.then_some(1),
+            };
             if matches!(change, Change::Nothing) {
                 return Ok(answer);
             }
             let detail = answer.in_short();
             let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
-            let note = Note { host, who: None, user, event, detail: &detail, question: &digest, answer: &line };
+            let host_name = host.name.as_str();
+            let note = Note {
+                host: host_name,
+                who: None,
+                user,
+                event,
+                detail: &detail,
+                question: &digest,
+                answer: &line,
+                wrong_codes,
+            };
             if self.database.write(&account, &change, &note).await? == Written::Done {
+                if is_guess {
+                    self.watch(host, account.wrong_codes + 1.0);
+                }
                 return Ok(answer);
             }
         }
         Err(ServerError::Contended(ROUNDS))
+    }
+
+    /// Complains about a host over its quota.
+    fn watch(&self, Host { name, wrong_codes_per_hour: quota, .. }: &Host, wrong_codes: f64) {
+        if pause(wrong_codes, *quota).is_some() && self.alarms.is_due(name) {
+            complain(&format!(
+                "host {name} is over its quota: {wrong_codes:.0} wrong codes within an hour, wrong_codes_per_hour = {quota}; \
+                 each user waits an hour or more there after a wrong code. Is that host still yours?"
+            ));
+        }
     }
 
     fn queue_of(&self, user: &UserName) -> &Mutex<()> {

@@ -10,6 +10,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row};
+use twofactor_core::account::quota::WrongCodes;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::one_account::{Change, Read};
@@ -47,6 +48,8 @@ pub(crate) struct Account {
     version: Option<i64>,
     /// The database's time, in seconds since 1970.
     pub(crate) now: f64,
+    /// Wrong codes from the host that asks, within the last hour.
+    pub(crate) wrong_codes: f64,
 }
 
 /// The finding about a question.
@@ -73,6 +76,9 @@ pub(crate) struct Note<'a> {
     pub(crate) question: &'a [u8],
     /// The answer.
     pub(crate) answer: &'a [u8],
+    /// The wrong codes that this adds to those of the host. As much is written for none of a user who is not enrolled; `None` writes
+    /// nothing.
+    pub(crate) wrong_codes: Option<i32>,
 }
 
 /// The outcome of a write.
@@ -116,16 +122,18 @@ impl Database {
         self.seals.digest_of(host, question)
     }
 
-    /// Reads an account, or the answer that the question has got already.
-    pub(crate) async fn read(&self, user: &UserName, question: &[u8]) -> Result<Found, ServerError> {
+    /// Reads an account for a host, or the answer that the question has got already.
+    pub(crate) async fn read(&self, host: &str, user: &UserName, question: &[u8]) -> Result<Found, ServerError> {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
-                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.answer
+                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.answer, q.hour, q.wrong, q.before
             from (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
-            left join twofactor.audit a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)";
+            left join twofactor.audit a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)
+            left join twofactor.quota q on q.host = $4";
         let name = user.as_str();
-        let parameters: &Parameters<'_> = &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8)];
+        let parameters: &Parameters<'_> =
+            &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8), (&host, Type::TEXT)];
         let rows = self.ask(READ, parameters).await?;
         let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
         if let Some(answer) = sealed(row, 6)? {
@@ -135,7 +143,9 @@ impl Database {
             sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose()
         };
         let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
-        Ok(Found::Account(Box::new(Account { read, version: row.try_get(1)?, now: row.try_get(0)? })))
+        let (version, now) = (row.try_get(1)?, row.try_get(0)?);
+        let wrong_codes = wrong_codes(row, 8)?.map_or(0.0, |counted| counted.lately(now));
+        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes })))
     }
 
     /// Writes a change of an account that was read, with its row of the audit.
@@ -170,6 +180,7 @@ impl Database {
             (&answer.key, Type::INT4),
             (&answer.bytes, Type::BYTEA),
             (&note.who, Type::TEXT),
+            (&note.wrong_codes, Type::INT4),
         ];
         let Some(state) = &state else {
             parameters.push((&place, Type::INT4));
@@ -228,29 +239,36 @@ impl Account {
 }
 
 /// A statement that writes, where the time of reading is the present, and notes that in the audit. `$1` is the user, `$2` and `$3`
-/// the time of reading and for how long it is the present, `$4` to `$10` the row of the audit.
+/// the time of reading and for how long it is the present, `$4` to `$10` the row of the audit, `$11` the wrong codes that are counted for the host.
 macro_rules! noted {
     ($written:literal $(, $also:literal)?) => {
         concat!(
-            "with written as (", $written, ")", $($also,)?
+            "with written as (", $written, ")", $($also,)? ", counted as (
+                insert into twofactor.quota as q (host, hour, wrong, before)
+                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0 from written
+                where $11 is not null
+                on conflict (host) do update set hour = excluded.hour,
+                    before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
+                    wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end
+            )",
             " insert into twofactor.audit (host, name, event, detail, question, key, answer, who)
             select $4, $1, $5, $6, $7, $8, $9, $10 from written returning number"
         )
     };
 }
 
-/// The same of an account: `$11` and `$12` are the state, `$13` and `$14` the credentials if they change, `$15` the version that
-/// was read, `$16` whether the credentials are forgotten.
+/// The same of an account: `$12` and `$13` are the state, `$14` and `$15` the credentials if they change, `$16` the version that
+/// was read, `$17` whether the credentials are forgotten.
 macro_rules! kept {
     ($written:literal) => {
         noted!(
             $written,
             ", had as (
                 insert into twofactor.credentials (name, key, sealed)
-                select $1, $13, $14 from written where $14 is not null
+                select $1, $14, $15 from written where $15 is not null
                 on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
             ), gone as (
-                delete from twofactor.credentials where $16 and name in (select name from written)
+                delete from twofactor.credentials where $17 and name in (select name from written)
             )"
         )
     };
@@ -258,23 +276,23 @@ macro_rules! kept {
 
 /// The change of an account of which something is kept.
 const UPDATE: &str = kept!(
-    "update twofactor.state set version = version + 1, key = $11, sealed = $12
-    where name = $1 and version = $15 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    "update twofactor.state set version = version + 1, key = $12, sealed = $13
+    where name = $1 and version = $16 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     returning name"
 );
 
 /// The first change of an account. Its version is higher than that of an account which had the name before.
 const INSERT: &str = kept!(
     "insert into twofactor.state (name, version, key, sealed)
-    select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $11, $12
-    where $15::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $12, $13
+    where $16::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     on conflict do nothing returning name"
 );
 
-/// The same work for a user of whom nothing is kept. `$11` is the place.
+/// The same work for a user of whom nothing is kept. `$12` is the place.
 const IN_VAIN: &str = noted!(
     "update twofactor.decoy set version = version + 1, sealed = $9
-    where number = $11 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+    where number = $12 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
     returning number"
 );
 
@@ -305,6 +323,11 @@ fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerError> {
     let number: Option<i32> = row.try_get(key)?;
     let bytes: Option<Vec<u8>> = row.try_get(key + 1)?;
     Ok(number.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }))
+}
+
+fn wrong_codes(row: &Row, hour: usize) -> Result<Option<WrongCodes>, ServerError> {
+    let Some(found) = row.try_get(hour)? else { return Ok(None) };
+    Ok(Some(WrongCodes { hour: found, wrong: row.try_get(hour + 1)?, before: row.try_get(hour + 2)? }))
 }
 
 fn hex(bytes: &[u8]) -> String {

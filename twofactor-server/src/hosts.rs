@@ -42,7 +42,8 @@ impl Hosts for ListedHosts {
             listed.renew(&self.config);
         }
         let rule = listed.rules.iter().find(|rule| rule.is_about(name))?;
-        Some(Host { name: name.to_owned(), may_enroll: rule.may_enroll })
+        let HostRule { may_enroll, groups, wrong_codes_per_hour, .. } = rule.clone();
+        Some(Host { name: name.to_owned(), may_enroll, groups, wrong_codes_per_hour })
     }
 }
 

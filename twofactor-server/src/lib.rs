@@ -5,14 +5,17 @@
 
 #![forbid(unsafe_code)]
 
+mod alarms;
 mod answering;
 mod central;
 mod checking;
 mod database;
 mod error;
 mod inventory;
+mod journal;
 mod key_file;
 mod keys;
+mod memberships;
 mod resealing;
 mod schema;
 mod sealed_columns;

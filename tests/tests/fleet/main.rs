@@ -5,6 +5,7 @@
 mod keys;
 mod login;
 mod network;
+mod permissions;
 mod program;
 mod relay;
 mod tokens;
@@ -37,7 +38,7 @@ use twofactor_core::store::broker::Broker;
 use twofactor_core::store::wire::Message;
 use twofactor_core::store::{
     Attempt, EnrollmentStore as _, Factor, Pending, PendingFactor, Presence, Redemption, SecretOrigin, Store as _,
-    StoreError,
+    StoreError, Superseded,
 };
 use twofactor_server::{Host, Server, init_keys, read_keys};
 use twofactor_tests::oathtool::{Authenticator, Kind};
@@ -123,7 +124,7 @@ impl<P: Borrow<Postgres> + Sync> Fleet<P> {
     }
 
     fn answer(&self, host: &str, question: &[u8]) -> Message {
-        let host = Host { name: host.to_owned(), may_enroll: false };
+        let host = Host::named(host);
         self.runtime.block_on(self.servers[0].answer(&host, question)).unwrap()
     }
 }
@@ -146,6 +147,10 @@ impl Enrolled {
 
     /// At a host that may enroll.
     fn through(store: &Broker, name: &str) -> Self {
+        Self::try_through(store, name).unwrap()
+    }
+
+    fn try_through(store: &Broker, name: &str) -> Result<Self, Superseded> {
         let secret = Secret::generate(20).unwrap();
         let base32 = secret.expose_base32().to_string();
         let app = Authenticator { secret: base32, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
@@ -157,8 +162,8 @@ impl Enrolled {
         // Vouched for, so that no code is used up by it.
         let factor = PendingFactor::App { app: proposal.vouch(), recovery, secret: SecretOrigin::New };
         let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
-        store.store_pending(Pending { user: person.clone(), factor, invitation: None }).unwrap();
-        Self { person, app, recovery: kept }
+        store.store_pending(Pending { user: person.clone(), factor, invitation: None })?;
+        Ok(Self { person, app, recovery: kept })
     }
 
     /// The code `steps` from the present one.
@@ -265,7 +270,7 @@ fn a_lost_answer_is_given_again_for_the_same_attempt_and_for_no_other() {
     assert!(first.starts_with("redeemed"), "{first}");
     assert_eq!(said(fleet.answer("web1", &question(&alice, &code, 7))), first);
     let another = fleet.another_server();
-    let host = Host { name: "web1".to_owned(), may_enroll: false };
+    let host = Host::named("web1");
     let elsewhere = fleet.runtime.block_on(another.answer(&host, &question(&alice, &code, 7))).unwrap();
     assert_eq!(said(elsewhere), first, "by another server, too");
     for (host, code, number) in [("web1", &code, 8), ("web2", &code, 7), ("web1", &alice.wrong(), 7)] {
@@ -471,7 +476,7 @@ fn a_schema_that_is_too_new_is_left_alone_and_a_second_store_opens_nothing_of_th
 #[test]
 fn what_is_no_question_of_ours_is_not_answered() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
-    let host = Host { name: "web1".to_owned(), may_enroll: true };
+    let host = Host { may_enroll: true, ..Host::named("web1") };
     for line in [
         "",
         " version=1",
@@ -479,10 +484,19 @@ fn what_is_no_question_of_ours_is_not_answered() {
         " version=1 ask=hello more=1",
         " version=1 ask=hello attempt=1",
         " version=1 ask=redeem user=alice",
+        " version=1 ask=presence user=alice host=web2",
+        " version=1 ask=presence user=alice groups=web",
+        " version=1 ask=recovery-left user=alice uid=1001 now=1800000000",
+        " version=1 ask=redeem user=alice uid=1001 reading=123456 source=192.0.2.7 factors=app now=1800000000",
+        " version=1 ask=redeem user=alice uid=1001 reading=123456 source=192.0.2.7 factors=app window=86400",
+        " version=1 ask=redeem user=alice uid=1001 reading=123456 source=192.0.2.7 factors=app limits=none",
+        " version=1 ask=redeem user=alice uid=1001 reading=123456 source=192.0.2.7 factors=app wrong_codes_per_hour=9",
     ] {
         let answer = fleet.runtime.block_on(fleet.servers[0].answer(&host, line.as_bytes()));
         assert!(answer.is_err(), "{line}");
     }
     assert_eq!(fleet.answer("web1", b" version=1 ask=hello").in_short(), "done");
-    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit"), "0");
+    let plain = b" version=1 ask=redeem user=alice uid=1001 reading=123456 source=192.0.2.7 factors=app";
+    assert_eq!(fleet.answer("web1", plain).in_short(), "refused not-enrolled");
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit"), "1");
 }

@@ -82,7 +82,7 @@ impl Machine {
 pub(crate) struct Serving(pub(crate) Child);
 
 impl Serving {
-    fn end(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn end(&mut self) -> std::process::ExitStatus {
         let _ = kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGTERM);
         self.0.wait().unwrap()
     }

@@ -24,10 +24,14 @@ pub(crate) struct Asking {
 impl Asking {
     /// The host called `name`, whose questions go to the servers in turn.
     pub(crate) fn new(name: &str, may_enroll: bool, servers: &[Arc<Server>], runtime: &Arc<Runtime>) -> Self {
+        Self::of(Host { may_enroll, ..Host::named(name) }, servers, runtime)
+    }
+
+    /// This host, whose questions go to the servers in turn.
+    pub(crate) fn of(host: Host, servers: &[Arc<Server>], runtime: &Arc<Runtime>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
-        let host = Host { name: name.to_owned(), may_enroll };
         let (servers, runtime, turn) = (servers.to_vec(), Arc::clone(runtime), AtomicUsize::new(0));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {

@@ -252,6 +252,15 @@ impl Throttle {
         self.user.blocked_until(limits, now).max(self.budget.exhausted_until(limits, now))
     }
 
+    /// The moment from which an attempt from `source` is looked at where each wrong code is followed by this pause; `None` when that
+    /// is now. As with the delays, the source of the last accepted login is judged by its own wrong codes alone.
+    pub fn paused_until(&self, source: &Source, pause: Duration, now: UnixTime) -> Option<UnixTime> {
+        let is_trusted = self.trusted.as_ref() == Some(source);
+        let own = self.record(source).map(|record| record.failures).unwrap_or_default();
+        let last = if is_trusted { own.last } else { own.last.max(self.user.last) };
+        last.map(|last| last.min(now).after(pause)).filter(|until| *until > now)
+    }
+
     /// Counts as made now all that is dated later than `now`.
     pub fn set_back(&mut self, now: UnixTime) {
         let failures = self.sources.iter_mut().map(|record| &mut record.failures);
@@ -328,6 +337,27 @@ mod tests {
 
     fn later(seconds: u64) -> UnixTime {
         NOW.after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn with_a_pause_one_wrong_code_is_looked_at_and_the_source_of_the_last_login_waits_for_its_own_alone() {
+        let mut throttle = Throttle::default();
+        let (home, elsewhere, limits, hour) =
+            (from("home/"), from("web1/192.0.2.7"), Limits::default(), Duration::from_hours(1));
+        throttle.accept(&home);
+        assert_eq!(throttle.paused_until(&elsewhere, hour, NOW), None);
+        throttle.charge(&elsewhere, digest(0), limits, NOW);
+        for source in [&elsewhere, &from("web1/192.0.2.8")] {
+            assert_eq!(throttle.paused_until(source, hour, later(1)), Some(later(3600)));
+            assert_eq!(throttle.paused_until(source, hour, later(3600)), None);
+        }
+        assert_eq!(throttle.paused_until(&home, hour, later(1)), None);
+        throttle.charge(&home, digest(1), limits, later(10));
+        assert_eq!(throttle.paused_until(&home, hour, later(11)), Some(later(3610)));
+        // A login there makes room there, and nowhere else.
+        throttle.accept(&home);
+        assert_eq!(throttle.paused_until(&home, hour, later(12)), None);
+        assert_eq!(throttle.paused_until(&elsewhere, hour, later(12)), Some(later(3600)));
     }
 
     #[test]

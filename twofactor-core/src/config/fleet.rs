@@ -85,7 +85,14 @@ pub struct HostRule {
     pub name: String,
     /// They may enroll users at their login prompts, and not only ask about logins.
     pub may_enroll: bool,
+    /// The groups whose members they may ask about; `None`: about each user.
+    pub groups: Option<Vec<String>>,
+    /// Wrong codes within an hour, of one host; with more it is slowed.
+    pub wrong_codes_per_hour: u32,
 }
+
+/// The quota of a host whose entry names none.
+pub const WRONG_CODES_PER_HOUR: u32 = 200;
 
 impl HostRule {
     /// True when this is about the host of that name.
@@ -121,7 +128,11 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_letters_and_a_name_for_itself() {
-        let about = |name: &str, host| HostRule { line: 1, name: name.to_owned(), may_enroll: false }.is_about(host);
+        let about = |name: &str, host| {
+            let name = name.to_owned();
+            let (may_enroll, groups, wrong_codes_per_hour) = (false, None, WRONG_CODES_PER_HOUR);
+            HostRule { line: 1, name, may_enroll, groups, wrong_codes_per_hour }.is_about(host)
+        };
         assert!(about("web*.example.org", "web12.example.org") && about("web*.example.org", "web.example.org"));
         assert!(about("*", "db") && about("db", "db"));
         assert!(!about("web*.example.org", "web.example.com") && !about("db", "db2") && !about("aba*aba", "aba"));

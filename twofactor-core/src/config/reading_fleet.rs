@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::config::fleet::{CentralStore, HostRule, Membership, Port, ServerAddress, is_host_name};
+use crate::config::fleet::{
+    CentralStore, HostRule, Membership, Port, ServerAddress, WRONG_CODES_PER_HOUR, is_host_name,
+};
 use crate::text::document::{Found, Section};
 
 pub(super) fn membership(section: Section<'_, '_>) -> Option<Membership> {
@@ -64,9 +66,17 @@ pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {
         section.complain_here("may lists login, and enroll beside it");
     }
     let may_enroll = may.is_some() && lists("enroll");
+    let groups = section.strings("groups").map(|groups| {
+        if groups.is_empty() {
+            section.complain_here("groups is empty, so this host may ask about no user");
+        }
+        groups.into_iter().map(|group| group.value.to_owned()).collect()
+    });
+    let wrong_codes_per_hour = section.integer("wrong_codes_per_hour", 1..=1_000_000).unwrap_or(WRONG_CODES_PER_HOUR);
     let line = section.line();
     section.finish();
-    Some(HostRule { line, name: name?.value.to_ascii_lowercase(), may_enroll })
+    let name = name?.value.to_ascii_lowercase();
+    Some(HostRule { line, name, may_enroll, groups, wrong_codes_per_hour })
 }
 
 /// The path of a file, which must be there.

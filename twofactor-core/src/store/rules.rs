@@ -1,8 +1,11 @@
 //! The rules by which a store judges answers. They belong to the store; no caller passes them.
 
-use crate::account::throttle::{Count, Limits};
+use std::time::Duration;
+
+use crate::account::throttle::{Count, Limits, Source, Throttle};
 use crate::codes::otp::{Reaches, Window};
 use crate::config::Config;
+use crate::host::clock::UnixTime;
 
 /// The window of codes and the throttle of guesses.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,8 @@ pub struct VerificationRules {
     pub limits: Limits,
     /// The count that wrong codes go on.
     pub count: Count,
+    /// The pause after each wrong code, beside that of the throttle, at a host of a fleet from which too many have come.
+    pub slowed: Option<Duration>,
 }
 
 impl VerificationRules {
@@ -31,6 +36,13 @@ impl VerificationRules {
             reaches: Reaches::at_login(config.resync),
             limits: config.throttle,
             count: Count::Logins,
+            slowed: None,
         }
+    }
+
+    /// True while no attempt from `source` is looked at, by the wrong codes of this throttle.
+    pub(super) fn block(&self, throttle: &Throttle, source: &Source, now: UnixTime) -> bool {
+        let pause = self.slowed.and_then(|pause| throttle.paused_until(source, pause, now));
+        throttle.blocked_until(source, self.limits, now).is_some() || pause.is_some()
     }
 }

@@ -24,7 +24,7 @@ impl Central {
         // No question is asked twice here: each has a number of its own.
         let question = self.question()?;
         for _ in 0..ROUNDS {
-            let found = self.wait(self.database.read(user, &question))?;
+            let found = self.wait(self.database.read(NO_HOST, user, &question))?;
             let Found::Account(account) = found else {
                 return Err(StoreError::from(ServerError::BrokenSeal(user.to_string())).into());
             };
@@ -35,8 +35,16 @@ impl Central {
             if matches!(change, Change::Nothing) {
                 return Ok(answer);
             }
-            let note =
-                Note { host: NO_HOST, who: Some(&self.who), user, event, detail: "", question: &question, answer: &[] };
+            let note = Note {
+                host: NO_HOST,
+                who: Some(&self.who),
+                user,
+                event,
+                detail: "",
+                question: &question,
+                answer: &[],
+                wrong_codes: None,
+            };
             if self.wait(self.database.write(&account, &change, &note))? == Written::Done {
                 return Ok(answer);
             }

@@ -33,6 +33,14 @@ create table twofactor.decoy (
 ) with (fillfactor = 50);
 insert into twofactor.decoy select number, 0, '' from generate_series(0, 63) as number;
 
+-- Wrong codes from each host, in an hour since 1970 and in the one before. Only wrong codes write here.
+create table twofactor.quota (
+    host text primary key,
+    hour bigint not null,
+    wrong integer not null,
+    before integer not null
+) with (fillfactor = 50);
+
 -- Every judged attempt and every change of a sysadmin, who is in who: a host asks with its name and without one. The answer can be
 -- asked for again, under the digest of the question, for half a minute.
 create table twofactor.audit (

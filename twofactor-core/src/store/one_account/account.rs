@@ -1,6 +1,7 @@
 //! The account as it was read, and the change that a verb makes of it.
 
 use super::error::{AccountError, Part};
+use crate::account::throttle::Count;
 use crate::account::{Credentials, State, Wallet};
 use crate::codes::secret::SecretError;
 use crate::host::clock::UnixTime;
@@ -12,7 +13,7 @@ use crate::store::rules::VerificationRules;
 use crate::store::verification::{Ledger, Presented, in_vain};
 use crate::store::{decoy, state_text};
 use crate::text::document::Problem;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use zeroize::Zeroizing;
 
 /// The records of an account, as the database has them: the texts that twofactor-state(8) describes.
@@ -81,6 +82,7 @@ pub struct OneAccount<'d> {
     pub(super) rules: VerificationRules,
     pub(super) now: UnixTime,
     change: RefCell<Change>,
+    guessed: Cell<bool>,
 }
 
 /// Credentials and state of a user.
@@ -105,7 +107,13 @@ impl<'d> OneAccount<'d> {
         now: UnixTime,
     ) -> Result<Self, StoreError> {
         let kept = kept(&user, read)?;
-        Ok(Self { user, kept, decoy, rules, now, change: RefCell::new(Change::Nothing) })
+        let (change, guessed) = (RefCell::new(Change::Nothing), Cell::new(false));
+        Ok(Self { user, kept, decoy, rules, now, change, guessed })
+    }
+
+    /// True when a wrong code of this user was looked at and counted. Of a user without an account none is.
+    pub fn has_counted_a_guess(&self) -> bool {
+        self.guessed.get()
     }
 
     /// The change that the verbs have made.
@@ -122,7 +130,7 @@ impl<'d> OneAccount<'d> {
 
     /// Reads and writes the state of the copy.
     pub(super) fn ledger(&self, state: State) -> InMemory<'_> {
-        InMemory { state, change: &self.change }
+        InMemory { state, change: &self.change, guessed: &self.guessed }
     }
 
     pub(super) fn write(&self, state: &State, credentials: &Credentials) {
@@ -138,6 +146,7 @@ impl<'d> OneAccount<'d> {
         let (before, rules) = (State::default(), &self.rules);
         let presented = Presented { person: &person, wallet: &wallet, attempt, rules, now: self.now };
         in_vain(&mut self.ledger(before.clone()), presented, &before);
+        self.guessed.set(false);
         self.change.replace(Change::InVain);
     }
 }
@@ -153,6 +162,7 @@ impl Kept {
 pub(super) struct InMemory<'a> {
     state: State,
     change: &'a RefCell<Change>,
+    guessed: &'a Cell<bool>,
 }
 
 impl InMemory<'_> {
@@ -163,7 +173,7 @@ impl InMemory<'_> {
 
 /// Counting first and settling after it is one write here: the user who types the codes cannot end the server between the two.
 impl Ledger for InMemory<'_> {
-    type Charge = ();
+    type Charge = State;
 
     fn read(&mut self) -> Result<State, StoreError> {
         Ok(self.state.clone())
@@ -171,18 +181,21 @@ impl Ledger for InMemory<'_> {
 
     fn correct(&mut self, seen: &State) -> Result<(), StoreError> {
         self.keep(seen);
+        self.state = seen.clone();
         Ok(())
     }
 
-    fn charge(&mut self, charged: &State) -> Result<(), StoreError> {
+    fn charge(&mut self, charged: &State) -> Result<State, StoreError> {
         self.keep(charged);
-        Ok(())
+        Ok(charged.clone())
     }
 
-    fn settle(&mut self, (): (), outcome: Option<&State>) -> Result<(), StoreError> {
-        if let Some(outcome) = outcome {
-            self.keep(outcome);
-        }
+    fn settle(&mut self, charged: State, outcome: Option<&State>) -> Result<(), StoreError> {
+        let kept = outcome.unwrap_or(&charged);
+        // The charge of work in vain, and of a client that sends the same again, counts nothing.
+        let counts = |state: &State| Count::ALL.map(|count| state.throttle_of(count).clone());
+        self.guessed.set(counts(kept) == counts(&charged) && counts(&charged) != counts(&self.state));
+        self.keep(kept);
         Ok(())
     }
 }

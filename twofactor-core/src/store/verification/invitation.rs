@@ -36,9 +36,8 @@ impl Verification for InvitationCheck<'_> {
         {
             return Some(Err(uid_changed));
         }
-        let blocked =
-            before.throttle_of(self.rules.count).blocked_until(self.attempt.source, self.rules.limits, self.now);
-        blocked.map(|_| Ok(Err(Reason::Throttled)))
+        let blocked = self.rules.block(before.throttle_of(self.rules.count), self.attempt.source, self.now);
+        blocked.then_some(Ok(Err(Reason::Throttled)))
     }
 
     fn charged(&self, before: &State) -> State {

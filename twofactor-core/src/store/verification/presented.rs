@@ -48,8 +48,7 @@ impl Presented<'_> {
 
     /// True while no attempt from there is looked at, by the wrong codes on this count.
     pub(super) fn is_blocked(&self, before: &State, count: Count) -> bool {
-        let blocked = before.throttle_of(count).blocked_until(self.attempt.source, self.rules.limits, self.now);
-        blocked.is_some()
+        self.rules.block(before.throttle_of(count), self.attempt.source, self.now)
     }
 
     /// The state with this guess on the count, as if it were wrong.

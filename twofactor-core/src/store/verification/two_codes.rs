@@ -28,7 +28,7 @@ impl TwoCodes<'_> {
     /// True while no attempt from there is looked at.
     pub(super) fn is_blocked(&self, before: &State) -> bool {
         let throttle = before.throttle_of(self.rules.count);
-        throttle.blocked_until(self.attempt.source, self.rules.limits, self.now).is_some()
+        self.rules.block(throttle, self.attempt.source, self.now)
     }
 
     /// The state with this guess on the count, as if it were wrong.

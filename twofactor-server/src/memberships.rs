@@ -1,0 +1,84 @@
+//! Users whom a host may ask about: the members of groups, as the server's own user database knows them.
+//!
+//! Invariants: a name that the database spells otherwise, or does not know, is no member; what cannot be looked up in time is refused.
+//! Look-ups block, so they have threads of their own, of which no more than a number wait for a directory that hangs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use twofactor_core::host::user::{Doubt, LookupError, SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::policy;
+
+/// For so long an answer of the user database is not asked for again.
+const FRESH: Duration = Duration::from_secs(15);
+
+/// The longest look-up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Most look-ups at once.
+const THREADS: usize = 128;
+
+/// Most answers that are kept.
+const MOST: usize = 16 * 1024;
+
+/// Asks the user database, and knows its answers for a while.
+pub(crate) struct Memberships {
+    known: Mutex<HashMap<Question, (bool, Instant)>>,
+    threads: Arc<Semaphore>,
+}
+
+/// A user and groups.
+type Question = (UserName, Vec<String>);
+
+impl Memberships {
+    pub(crate) fn new() -> Self {
+        Self { known: Mutex::default(), threads: Arc::new(Semaphore::new(THREADS)) }
+    }
+
+    /// True when `user` is in one of `groups`. An error where that is not certain.
+    pub(crate) async fn is_member(&self, user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
+        let question = (user.clone(), groups.to_vec());
+        if let Some(known) = self.known(&question) {
+            return Ok(known);
+        }
+        let late = || Doubt::Failed(LookupError("it takes too long".to_owned()));
+        let (user, groups) = question.clone();
+        let looked_up = timeout(PATIENCE, async {
+            let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| late())?;
+            let found = spawn_blocking(move || {
+                // Until it ends, however long the question has been given up.
+                let _thread = thread;
+                look_up(&user, &groups)
+            });
+            found.await.unwrap_or_else(|_| Err(late()))
+        });
+        let found = looked_up.await.unwrap_or_else(|_| Err(late()))?;
+        self.keep(question, found);
+        Ok(found)
+    }
+
+    fn known(&self, question: &Question) -> Option<bool> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(question).filter(|(_, at)| at.elapsed() < FRESH).map(|(found, _)| *found)
+    }
+
+    fn keep(&self, question: Question, found: bool) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(question, (found, Instant::now()));
+    }
+}
+
+fn look_up(user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
+    // Not found, or spelled otherwise. That this may be no proof of absence changes nothing: both refuse.
+    match SystemUsers.person(user.as_str())? {
+        Some(person) if person.name == *user => policy::is_member(user, groups, &SystemUsers),
+        _ => Ok(false),
+    }
+}
