@@ -68,7 +68,7 @@ impl Postgres {
 
     fn until_it_answers(&self) {
         let until = Instant::now() + Duration::from_mins(1);
-        while !self.try_sql("select 1").status.success() {
+        while !self.try_sql("postgres", "select 1").status.success() {
             assert!(Instant::now() < until, "PostgreSQL does not answer: {}", self.log());
             sleep(Duration::from_millis(50));
         }
@@ -91,15 +91,20 @@ impl Postgres {
 
     /// The output of psql for a statement.
     pub fn sql(&self, statement: &str) -> String {
-        let output = self.try_sql(statement);
+        self.sql_in("postgres", statement)
+    }
+
+    /// The same in another database.
+    pub fn sql_in(&self, database: &str, statement: &str) -> String {
+        let output = self.try_sql(database, statement);
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    fn try_sql(&self, statement: &str) -> std::process::Output {
+    fn try_sql(&self, database: &str, statement: &str) -> std::process::Output {
         let mut command = as_postgres(&self.home());
         command.arg(programs().join("psql")).args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", "-h"]);
-        command.arg(self.home()).args(["-c", statement, "postgres"]).output().expect("psql runs")
+        command.arg(self.home()).args(["-c", statement, database]).output().expect("psql runs")
     }
 
     /// The report of pgbench, which runs a script of the cluster's folder.

@@ -84,11 +84,13 @@ macro_rules! store_stories {
             a_kept_secret_that_was_confirmed_too_long_ago_is_not_stored,
             of_two_pending_enrollments_one_is_stored,
             an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted,
+            an_invitation_is_refused_to_another_person,
             an_account_is_refused_to_another_person_until_it_is_adopted,
             a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used,
             a_token_is_registered_at_login_by_two_codes_and_once,
             an_account_without_its_usage_opens_nothing,
             an_accepted_login_is_remembered_for_its_time_and_place,
+            a_remembered_login_spares_no_other_person_the_code,
             a_clock_set_back_delays_once_and_prolongs_nothing,
             a_code_that_nobody_needs_is_burned_and_its_guesses_delay_no_login,
             an_attempt_in_vain_changes_nothing_and_takes_as_long,
@@ -510,8 +512,6 @@ pub fn an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted<S: Stor
         stage.store.set_clock(now);
         stage.store.open().check_invitation(person, typed, &attempt_of(&[], &source))
     };
-    let another = person("alice", 4444);
-    assert_eq!(check(&another, &typed, NOW).unwrap_err().reason(), Reason::UidChanged);
     let invitation = check(&stage.alice, &typed, NOW).unwrap().expect("it admits its code");
     let with = |steps| Pending { invitation: Some(invitation), ..stage.pending(steps) };
     let (first, second) = (with(0), with(0));
@@ -532,6 +532,15 @@ pub fn an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted<S: Stor
 
     let void = stage.invite(&stage.alice, later(7200));
     assert!(matches!(check(&stage.alice, &void, later(7200)), Ok(Err(Reason::InvitationWrong))), "its time is over");
+}
+
+#[expect(missing_docs, reason = "the name says it")]
+pub fn an_invitation_is_refused_to_another_person<S: StoreUnderTest>() {
+    let stage = Stage::<S>::empty();
+    let typed = stage.invite(&stage.alice, later(3600));
+    let (another, source) = (person("alice", 4444), address());
+    let checked = stage.store.open().check_invitation(&another, &typed, &attempt_of(&[], &source));
+    assert_eq!(checked.unwrap_err().reason(), Reason::UidChanged);
 }
 
 #[expect(missing_docs, reason = "the name says it")]
@@ -641,19 +650,31 @@ pub fn an_accepted_login_is_remembered_for_its_time_and_place<S: StoreUnderTest>
     let accepted =
         stage.attempt(&stage.alice, stage.phone.code(0, NOW), NOW, |attempt| Attempt { remember, ..attempt });
     assert!(matches!(accepted.unwrap(), Redemption::Redeemed(_)));
-    let remembers = |person: &Person, place: LoginPlace<'_>, factors: Factors, seconds: u64| {
+    let remembers = |place: LoginPlace<'_>, factors: Factors, seconds: u64| {
         stage.store.set_clock(later(seconds));
         let like = Recall { place, longest: hour };
-        stage.store.open().remembers(person, &like, factors).unwrap().is_some()
+        stage.store.open().remembers(&stage.alice, &like, factors).unwrap().is_some()
     };
     let elsewhere = LoginPlace { address: "192.0.2.8".parse().unwrap(), ..place };
-    assert!(remembers(&stage.alice, place, Factors::ALL, 0) && remembers(&stage.alice, place, Factors::ALL, 3599));
-    assert!(!remembers(&stage.alice, place, Factors::ALL, 3600), "its time is over");
-    assert!(!remembers(&stage.alice, elsewhere, Factors::ALL, 0));
-    assert!(!remembers(&stage.alice, place, Factors { app: false, ..Factors::ALL }, 0), "an app does not count here");
-    assert!(!remembers(&person("alice", 4444), place, Factors::ALL, 0));
+    assert!(remembers(place, Factors::ALL, 0) && remembers(place, Factors::ALL, 3599));
+    assert!(!remembers(place, Factors::ALL, 3600), "its time is over");
+    assert!(!remembers(elsewhere, Factors::ALL, 0));
+    assert!(!remembers(place, Factors { app: false, ..Factors::ALL }, 0), "an app does not count here");
     stage.unlock(&stage.alice.name);
-    assert!(!remembers(&stage.alice, place, Factors::ALL, 0), "unlock forgets it");
+    assert!(!remembers(place, Factors::ALL, 0), "unlock forgets it");
+}
+
+#[expect(missing_docs, reason = "the name says it")]
+pub fn a_remembered_login_spares_no_other_person_the_code<S: StoreUnderTest>() {
+    let stage = Stage::<S>::with_alice();
+    let place = LoginPlace { service: "sshd", address: "192.0.2.7".parse().unwrap() };
+    let longest = Duration::from_hours(1);
+    let remember = Some((place, longest));
+    let code = stage.phone.code(0, NOW);
+    assert!(stage.attempt(&stage.alice, code, NOW, |attempt| Attempt { remember, ..attempt }).is_ok());
+    let like = Recall { place, longest };
+    let remembers = |person: &Person| stage.store.open().remembers(person, &like, Factors::ALL).unwrap().is_some();
+    assert!(remembers(&stage.alice) && !remembers(&person("alice", 4444)));
 }
 
 #[expect(missing_docs, reason = "the name says it")]

@@ -10,6 +10,7 @@ pub mod administration;
 mod beside_broker;
 mod beside_fleet;
 pub mod broker;
+mod changes;
 mod credentials_text;
 mod decoy;
 mod enrollment;

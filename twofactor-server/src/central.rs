@@ -5,9 +5,12 @@
 //! compare-and-set, together with its row of the audit; after a conflict it reads and judges again. The row names no host: `host` is
 //! empty, `who` is the sysadmin. What is about files of one host is refused by name.
 
+mod accounts;
+mod damaged;
 mod error;
 mod judging;
 mod logins;
+mod renaming;
 mod state;
 mod store;
 mod tokens;

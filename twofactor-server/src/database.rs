@@ -22,11 +22,11 @@ use crate::schema;
 use crate::sealing::{Kind, Sealed, Seals};
 
 /// The longest wait for one answer of the database.
-const PATIENCE: Duration = Duration::from_secs(4);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The longest from reading an account to writing it. A server that was stopped between the two would judge by a time of the
 /// past, at which used-up steps were good.
-const FRESH: f64 = 5.0;
+pub(crate) const FRESH: f64 = 5.0;
 
 /// For how long a recorded answer is given again.
 const AGAIN: f64 = 30.0;
@@ -36,7 +36,7 @@ const CONNECTIONS: usize = 16;
 
 /// The accounts of one store.
 pub(crate) struct Database {
-    pool: Pool,
+    pub(crate) pool: Pool,
     pub(crate) seals: Seals,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Account {
     /// Its records, opened.
     pub(crate) read: Read,
     /// The version of its state; `None` when nothing is kept of the user.
-    version: Option<i64>,
+    pub(crate) version: Option<i64>,
     /// The database's time, in seconds since 1970.
     pub(crate) now: f64,
     /// Wrong codes from the host that asks, within the last hour.
@@ -146,6 +146,26 @@ impl Database {
         let (version, now) = (row.try_get(1)?, row.try_get(0)?);
         let wrong_codes = wrong_codes(row, 8)?.map_or(0.0, |counted| counted.lately(now));
         Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes })))
+    }
+
+    /// Reads an account whose records may not open: those are left out.
+    pub(crate) async fn read_damaged(&self, user: &UserName) -> Result<Account, ServerError> {
+        const READ: &str = "select extract(epoch from clock_timestamp())::float8,
+                s.version, s.key, s.sealed, c.key, c.sealed
+            from (values ($1)) as asked (name)
+            left join twofactor.state s on s.name = asked.name
+            left join twofactor.credentials c on c.name = asked.name";
+        let name = user.as_str();
+        let rows = self.ask(READ, &[(&name, Type::TEXT)]).await?;
+        let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        let open = |kind, at| -> Result<Option<Zeroizing<String>>, ServerError> {
+            match sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose() {
+                Err(ServerError::BrokenSeal(_)) => Ok(None),
+                opened => opened,
+            }
+        };
+        let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
+        Ok(Account { read, version: row.try_get(1)?, now: row.try_get(0)?, wrong_codes: 0.0 })
     }
 
     /// Writes a change of an account that was read, with its row of the audit.
@@ -319,7 +339,7 @@ async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<
     timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))
 }
 
-fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerError> {
+pub(crate) fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerError> {
     let number: Option<i32> = row.try_get(key)?;
     let bytes: Option<Vec<u8>> = row.try_get(key + 1)?;
     Ok(number.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }))
@@ -330,6 +350,6 @@ fn wrong_codes(row: &Row, hour: usize) -> Result<Option<WrongCodes>, ServerError
     Ok(Some(WrongCodes { hour: found, wrong: row.try_get(hour + 1)?, before: row.try_get(hour + 2)? }))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }

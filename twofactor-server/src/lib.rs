@@ -16,6 +16,8 @@ mod journal;
 mod key_file;
 mod keys;
 mod memberships;
+mod names;
+mod renaming;
 mod resealing;
 mod schema;
 mod sealed_columns;

@@ -8,6 +8,7 @@ mod network;
 mod permissions;
 mod program;
 mod relay;
+mod stories;
 mod tokens;
 
 use std::borrow::Borrow;
@@ -86,9 +87,11 @@ impl Fleet {
 
     /// A cluster of its own. `None` where PostgreSQL is not there, and may not be.
     fn postgres() -> Option<Postgres> {
-        let is_there =
-            requirements::programs_met(&["setpriv"]) && requirements::package_met("postgresql", "/usr/lib/postgresql");
-        is_there.then(|| Postgres::start(&[]))
+        Self::postgres_is_there().then(|| Postgres::start(&[]))
+    }
+
+    fn postgres_is_there() -> bool {
+        requirements::programs_met(&["setpriv"]) && requirements::package_met("postgresql", "/usr/lib/postgresql")
     }
 }
 

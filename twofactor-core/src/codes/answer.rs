@@ -13,7 +13,7 @@ use crate::codes::temporary::{self, TemporaryCode};
 const LONGEST: usize = 512;
 
 /// An answer, as far as it can be one of ours.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Answer {
     /// Six to eight digits.
     Code(Code),

@@ -16,6 +16,7 @@ use crate::host::clock::UnixTime;
 pub const LENGTH: usize = 10;
 
 /// A temporary code that was typed or just made. Debug does not show it.
+#[derive(Clone)]
 pub struct TemporaryCode(Zeroizing<String>);
 
 impl TemporaryCode {

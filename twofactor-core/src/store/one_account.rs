@@ -7,11 +7,16 @@
 //! No uid is compared: the names are those of the database, and the uid of a question is the word of a host.
 
 mod account;
+mod administration;
+mod damaged;
 mod enrolling;
 mod error;
 mod login;
+mod ownership;
+mod ssh_keys;
 #[cfg(test)]
 mod tests;
 
 pub use account::{Change, Decoy, OneAccount, Read, state_of};
+pub use damaged::Damaged;
 pub use error::AccountError;

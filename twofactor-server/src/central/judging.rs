@@ -5,8 +5,8 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::one_account::{Change, OneAccount};
 
 use super::store::Central;
-use crate::answering::{ROUNDS, present};
-use crate::database::{Found, Note, Written};
+use crate::answering::ROUNDS;
+use crate::database::{Note, Written};
 use crate::error::ServerError;
 
 /// The audit's word for a change of the command: no question of a host has a name like it.
@@ -24,27 +24,14 @@ impl Central {
         // No question is asked twice here: each has a number of its own.
         let question = self.question()?;
         for _ in 0..ROUNDS {
-            let found = self.wait(self.database.read(NO_HOST, user, &question))?;
-            let Found::Account(account) = found else {
-                return Err(StoreError::from(ServerError::BrokenSeal(user.to_string())).into());
-            };
-            present(&account).map_err(StoreError::from)?;
+            let account = self.account(user, &question)?;
             let one = OneAccount::of(user.clone(), &account.read, self.rules, &self.decoy, self.now()?)?;
             let answer = judge(&one)?;
             let change = one.into_change();
             if matches!(change, Change::Nothing) {
                 return Ok(answer);
             }
-            let note = Note {
-                host: NO_HOST,
-                who: Some(&self.who),
-                user,
-                event,
-                detail: "",
-                question: &question,
-                answer: &[],
-                wrong_codes: None,
-            };
+            let note = self.note(user, event, "", &question);
             if self.wait(self.database.write(&account, &change, &note))? == Written::Done {
                 return Ok(answer);
             }
@@ -59,6 +46,18 @@ impl Central {
         look: impl FnMut(&OneAccount<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.judge(user, "", look)
+    }
+
+    /// The row of the audit for a change of the sysadmin's.
+    pub(super) fn note<'n>(
+        &'n self,
+        user: &'n UserName,
+        event: &'n str,
+        detail: &'n str,
+        question: &'n [u8],
+    ) -> Note<'n> {
+        let (host, who) = (NO_HOST, Some(self.who.as_str()));
+        Note { host, who, user, event, detail, question, answer: &[], wrong_codes: None }
     }
 
     /// The digest of a question that is like no other.

@@ -1,24 +1,19 @@
 //! Administration of accounts in the files: enroll, look, reset, unlock. No login calls it.
 
-use crate::account::factors::Factors;
 use crate::account::notice::Notice;
-use crate::account::remembered::Memories;
-use crate::account::throttle::{Count, Source, Throttle};
-use crate::account::{
-    App, Confirmation, Credentials, Held, Judgement, MOST_APPS, MOST_RECOVERY_CODES, Rules, State, Usage, Wallet,
-};
+use crate::account::throttle::{Count, Source};
+use crate::account::{App, Credentials, Held, Judgement, State};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{self, Reaches};
 use crate::codes::recovery::RecoveryCode;
-use crate::codes::temporary::{Handout, TemporaryCode};
-use crate::codes::token::{Label, Seed, Token};
+use crate::codes::temporary::TemporaryCode;
+use crate::codes::token::{Label, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
-    AccountAdministration, AccountStatus, AppStatus, EnrollError, Existing, MoveInError, Newcomer, Reset,
-    StateIdentity as _,
+    AccountAdministration, AccountStatus, EnrollError, Existing, MoveInError, Newcomer, Reset, StateIdentity as _,
 };
+use crate::store::changes::{self, Enrolling, Remains, Whole};
 use crate::store::credentials_text;
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
@@ -26,7 +21,6 @@ use crate::store::files::identity::users_in;
 use crate::store::files::locations::{Files, migrated};
 use crate::store::files::user_folder::{Account, LockedAccount, SECRET};
 use crate::store::registry::RegistryReader;
-use crate::store::rules::VerificationRules;
 
 impl AccountAdministration for Files {
     fn enroll(
@@ -36,20 +30,9 @@ impl AccountAdministration for Files {
         recovery: Option<&[RecoveryCode]>,
         existing: Existing,
     ) -> Result<(), EnrollError> {
-        let mut enrolling = self.to_enroll(person, existing)?;
-        let label = &app.token().label;
-        if let Some(present) = enrolling.credentials.app(label)
-            && present.confirmation() == Confirmation::Confirmed
-            && existing == Existing::Keep
-        {
-            return Err(EnrollError::AlreadyEnrolled(person.name.clone(), label.clone()));
-        }
-        enrolling.credentials.apps.retain(|present| present.token().label != *label);
-        enrolling.add(app)?;
-        if let Some(codes) = recovery {
-            enrolling.credentials.replace_recovery(codes);
-        }
-        enrolling.finish()
+        let (account, enrolling) = self.to_enroll(person, existing)?;
+        let Whole { credentials, state } = enrolling.enrolled(app, recovery, existing)?;
+        Ok(account.write(&state, &credentials)?)
     }
 
     fn move_in(
@@ -59,31 +42,14 @@ impl AccountAdministration for Files {
         recovery: &[RecoveryCode],
         existing: Existing,
     ) -> Result<usize, MoveInError> {
-        let mut enrolling = self.to_enroll(person, existing)?;
-        let has_factors = enrolling.has_factors();
-        if existing == Existing::Keep && has_factors {
-            return Err(MoveInError::Enrolled(person.name.clone()));
-        }
-        let has_been_here = apps.iter().any(|app| enrolling.state.has_recorded(app.token().seeds()));
-        let was_reset = has_been_here && !has_factors;
-        if existing == Existing::Keep && was_reset {
-            return Err(MoveInError::WasReset(person.name.clone()));
-        }
-        enrolling.credentials.apps.clear();
-        for app in apps {
-            // Also the distance of its clock, of which no code of it has been used.
-            enrolling.state.begin_to_record(app.token());
-            enrolling.add(app)?;
-        }
-        let most = if was_reset { 0 } else { MOST_RECOVERY_CODES };
-        let recovery = recovery.get(..most.min(recovery.len())).unwrap_or_default();
-        enrolling.credentials.replace_recovery(recovery);
-        enrolling.finish()?;
-        Ok(recovery.len())
+        let (account, enrolling) = self.to_enroll(person, existing)?;
+        let (Whole { credentials, state }, taken) = enrolling.moved_in(apps, recovery, existing)?;
+        account.write(&state, &credentials).map_err(EnrollError::from)?;
+        Ok(taken)
     }
 
     fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
-        let (VerificationRules { window, limits, .. }, now) = (self.rules, self.clock.now()?);
+        let now = self.clock.now()?;
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
         let Some(account) = account else {
@@ -96,35 +62,8 @@ impl AccountAdministration for Files {
             return Ok(None);
         }
         let (tokens, tokens_problem) = self.tokens_of(user, credentials.as_ref(), &state);
-        let apps = credentials.iter().flat_map(|credentials| &credentials.apps).map(|app| {
-            let token = app.token();
-            let progress = state.progress_of(token);
-            AppStatus {
-                serial: token.serial.clone(),
-                label: token.label.clone(),
-                parameters: token.parameters,
-                issued: token.issued,
-                drift: progress.drift,
-                burned_until: otp::burned_until(token.parameters.kind, progress, window, now),
-                confirmation: app.confirmation(),
-                last_accepted: state.usage_of(token.seeds()).last_accepted,
-            }
-        });
-        Ok(Some(AccountStatus {
-            apps: apps.collect(),
-            tokens,
-            tokens_problem,
-            ssh_keys: credentials.as_ref().map_or_else(Vec::new, |credentials| credentials.ssh_keys.clone()),
-            recovery_left: credentials.as_ref().map_or(0, |credentials| credentials.recovery_left(&state)),
-            failures: state.throttle.user.count,
-            blocked_until: state.throttle.others_blocked_until(limits, now),
-            own_failures: state.unprivileged.user.count,
-            own_blocked_until: state.unprivileged.others_blocked_until(limits, now),
-            last_accepted: state.last_accepted,
-            invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
-            temporary_until: state.handout.and_then(|handout| handout.open_until(now)),
-            uid: state.uid,
-        }))
+        let status = changes::status(credentials.as_ref(), &state, &self.rules, now);
+        Ok(Some(AccountStatus { tokens, tokens_problem, ..status }))
     }
 
     fn users(&self) -> Result<Vec<UserName>, StoreError> {
@@ -142,19 +81,12 @@ impl AccountAdministration for Files {
     }
 
     fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
-        let (limits, now) = (self.rules.limits, self.clock.now()?);
+        let now = self.clock.now()?;
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         if account.has_credentials()? {
             return Ok(None);
         }
-        let state = account.state()?;
-        let newcomer = |invited_until| Newcomer {
-            uid: state.uid,
-            invited_until,
-            failures: state.throttle.user.count,
-            blocked_until: state.throttle.others_blocked_until(limits, now),
-        };
-        Ok(state.invitation.and_then(|invitation| invitation.open_until(now)).map(newcomer))
+        Ok(changes::newcomer(&account.state()?, &self.rules, now))
     }
 
     fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
@@ -172,14 +104,9 @@ impl AccountAdministration for Files {
     fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         let (credentials, state) = (account.credentials()?, account.state()?);
-        if credentials.is_none() {
-            return migrated(user, &state).map(|()| None);
-        }
-        // A sysadmin learns of codes that are further off than a login looks.
-        let rules = Rules { window: self.rules.window, reaches: Reaches::DAY, now: self.clock.now()? };
-        let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
         let is_migrated = migrated(user, &state);
-        match wallet.judge(&[answer], None, &state.recognizing(wallet.tokens()), &rules) {
+        let Some(credentials) = credentials else { return is_migrated.map(|()| None) };
+        match changes::judged(&credentials, state, answer, &self.rules, self.clock.now()?) {
             // It may be a code of a token that is not in the file yet.
             judgement @ (Judgement::Wrong | Judgement::NearMiss(_)) => is_migrated.map(|()| Some(judgement)),
             judgement => Ok(Some(judgement)),
@@ -194,8 +121,7 @@ impl AccountAdministration for Files {
             Err(error) if error.loss() == Some(Loss::Credentials) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
-        Ok(credentials.apps.into_iter().find(pending).map(|app| app.offered_again(&state)))
+        Ok(changes::pending(credentials, &state, label))
     }
 
     fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
@@ -215,8 +141,7 @@ impl AccountAdministration for Files {
             // Another command made it meanwhile.
             return self.reset_account(&account, user, reset);
         }
-        let usage = burned_blindly(&held, self.clock.now()?);
-        account.keep_tokens_alone(held, State { usage, ..State::default() })?;
+        account.keep_alone(&Remains::of(None, None, held, self.clock.now()?)?)?;
         Ok(true)
     }
 
@@ -252,44 +177,13 @@ impl AccountAdministration for Files {
     }
 }
 
-/// An account while something is enrolled in it, under its lock.
-struct Enrolling<'p> {
-    person: &'p Person,
-    account: LockedAccount,
-    state: State,
-    credentials: Credentials,
-}
-
-impl Enrolling<'_> {
-    /// True when the account has anything that opens a session, be it put aside.
-    fn has_factors(&self) -> bool {
-        let Credentials { apps, recovery, held, ssh_keys, .. } = &self.credentials;
-        let has_any = !apps.is_empty() || !recovery.is_empty() || !held.is_empty() || !ssh_keys.is_empty();
-        has_any || self.state.tokens_held > 0
-    }
-
-    fn add(&mut self, app: App) -> Result<(), EnrollError> {
-        if self.credentials.apps.len() >= MOST_APPS {
-            return Err(EnrollError::TooMany(self.person.name.clone()));
-        }
-        self.state.begin(app.token());
-        self.credentials.apps.push(app);
-        Ok(())
-    }
-
-    /// Writes the account as it is now.
-    fn finish(mut self) -> Result<(), EnrollError> {
-        self.state.invitation = None;
-        self.state.uid = Some(self.person.uid);
-        self.state.has_credentials |= self.account.has(SECRET)?;
-        self.state.tidy(&Wallet { credentials: Some(&self.credentials), factors: Factors::ALL });
-        Ok(self.account.write(&self.state, &self.credentials)?)
-    }
-}
-
 impl Files {
-    /// The account of a person, locked, made when there is none. What was used of its secrets is found under their keys.
-    fn to_enroll<'p>(&self, person: &'p Person, existing: Existing) -> Result<Enrolling<'p>, EnrollError> {
+    /// The account of a person, locked, made when there is none.
+    fn to_enroll<'p>(
+        &self,
+        person: &'p Person,
+        existing: Existing,
+    ) -> Result<(LockedAccount, Enrolling<'p>), EnrollError> {
         let user = &person.name;
         self.claim()?;
         let account = self.locked_or_new(user)?;
@@ -303,14 +197,14 @@ impl Files {
         // It must be there too. A new one would make burned codes good again.
         let mut state = account.state()?;
         Self::check_belongings(&account, &state, person)?;
-        let credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        let before = Wallet { credentials: Some(&credentials), factors: Factors::ALL };
-        state = state.recognizing(before.tokens());
-        if state.tokens_held > 0 {
+        state.has_credentials |= account.has(SECRET)?;
+        let mut enrolling = Enrolling::of(person, credentials, state)?;
+        if enrolling.state.tokens_held > 0 {
             // Those that `migrate` has not moved yet: the app may have the key of one of them.
-            state = state.recognizing(self.registered(user)?.iter().map(|held| &held.token));
+            let registered = self.registered(user)?;
+            enrolling.state = enrolling.state.recognizing(registered.iter().map(|held| &held.token));
         }
-        Ok(Enrolling { person, account, state, credentials })
+        Ok((account, enrolling))
     }
 
     /// Makes a temporary code.
@@ -328,10 +222,7 @@ impl Files {
             return Ok(migrated(user, &state).map(|()| None)?);
         }
         Self::check_belongings(&account, &state, person)?;
-        state.handout = Some(Handout::of(&code, until)?);
-        if let Some(notice) = notice {
-            state.notice(notice);
-        }
+        changes::hand_out(&mut state, &code, until, notice)?;
         account.write_state(&state)?;
         Ok(Some(code))
     }
@@ -341,10 +232,7 @@ impl Files {
         let Some(account) = self.locked(user)? else { return Ok(false) };
         let now = self.clock.now()?;
         let mut state = account.state()?;
-        let had = state.handout.take().is_some_and(|handout| handout.open_until(now).is_some());
-        if let Some(notice) = notice.filter(|_| had) {
-            state.notice(notice);
-        }
+        let had = changes::take_back_handout(&mut state, now, notice);
         account.write_state(&state)?;
         Ok(had)
     }
@@ -360,22 +248,10 @@ impl Files {
             return Ok(None);
         };
         let has_credentials = account.has_credentials()?;
-        // Guesses of invitations and serials at the login prompt are counted before any enrollment.
         let mut state = account.state()?;
         let is_enrolled = has_credentials || state.tokens_held > 0;
-        let failures = state.throttle.user.count;
-        if !is_enrolled && failures == 0 {
-            return Ok(None);
-        }
+        let Some(failures) = changes::forgiven(&mut state, is_enrolled, counts, notice) else { return Ok(None) };
         state.has_credentials = has_credentials;
-        state.memories.clear();
-        for count in counts {
-            let throttle = state.throttle_of_mut(*count);
-            *throttle = Throttle { trusted: throttle.trusted.take(), ..Throttle::default() };
-        }
-        if let Some(notice) = notice {
-            state.notice(notice);
-        }
         account.write_state(&state)?;
         Ok(Some(failures))
     }
@@ -417,14 +293,11 @@ impl Files {
         match reset {
             Reset::Everything => self.forget_all_but_tokens(account, user),
             Reset::Confirmations => {
-                let Some(mut credentials) =
-                    account.credentials()?.filter(|credentials| !credentials.has_tokens_alone())
+                let Some(credentials) = account.credentials()?.filter(|credentials| !credentials.has_tokens_alone())
                 else {
                     return account.forget_favours(&account.state()?);
                 };
-                let state =
-                    State { memories: Memories::default(), invitation: None, handout: None, ..account.state()? };
-                credentials.apps.iter_mut().for_each(App::unconfirm);
+                let Whole { credentials, state } = changes::unconfirmed(credentials, account.state()?);
                 account.write(&state, &credentials)?;
                 Ok(true)
             }
@@ -444,12 +317,7 @@ impl Files {
         }
         let is_whole = matches!((&state, &credentials), (Ok(state), Ok(_)) if state.tokens_held == 0);
         let (before, credentials) = match (state, credentials) {
-            // Under the keys of all secrets, which are forgotten after this.
-            (Ok(state), credentials) => {
-                let credentials = credentials.ok().flatten();
-                let all = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
-                (Some(state.recognizing(all.tokens())), credentials)
-            }
+            (Ok(state), credentials) => (Some(state), credentials.ok().flatten()),
             (Err(error), credentials)
                 if FilesError::is_of_the_state(&error)
                     || matches!(FilesError::of(&error), Some(FilesError::File(FileError::TooLarge { .. }))) =>
@@ -458,20 +326,11 @@ impl Files {
             }
             (Err(error), _) => return Err(error),
         };
-        let held = match credentials {
-            Some(credentials) if is_whole || before.is_none() => credentials.held,
+        let held = match &credentials {
+            Some(credentials) if is_whole || before.is_none() => credentials.held.clone(),
             Some(_) | None => self.registered(user)?,
         };
-        let after = match before {
-            // Tokens that stay are still those of the same person.
-            Some(before) => {
-                let uid = before.uid.filter(|_| !held.is_empty());
-                let State { usage, notices, helpdesk, .. } = before;
-                State { usage, helpdesk, notices, uid, ..State::default() }
-            }
-            None => State { usage: burned_blindly(&held, self.clock.now()?), ..State::default() },
-        };
-        account.keep_tokens_alone(held, after)?;
+        account.keep_alone(&Remains::of(before, credentials.as_ref(), held, self.clock.now()?)?)?;
         Ok(true)
     }
 
@@ -484,48 +343,30 @@ impl Files {
 }
 
 impl LockedAccount {
-    /// Puts these tokens in the place of all credentials, and `state` in the place of the state. What a crash leaves behind
-    /// opens less than it did before, or nothing.
-    fn keep_tokens_alone(&self, held: Vec<Held>, state: State) -> Result<(), StoreError> {
-        let mut after = State { has_credentials: !held.is_empty(), ..state };
-        for held in &held {
-            after.begin_to_record(&held.token);
-        }
-        if held.is_empty() {
-            if let Ok(state) = self.state()
-                && state.has_credentials
-            {
-                // Killed between this and the next, it leaves an account that is whole, or one that has none.
-                self.overwrite_state(&State { has_credentials: false, ..state })?;
+    /// Puts what is left of the account in its place. What a crash leaves behind opens less than it did before, or nothing.
+    fn keep_alone(&self, remains: &Remains) -> Result<(), StoreError> {
+        match &remains.credentials {
+            None => {
+                if let Ok(state) = self.state()
+                    && state.has_credentials
+                {
+                    // Killed between this and the next, it leaves an account that is whole, or one that has none.
+                    self.overwrite_state(&State { has_credentials: false, ..state })?;
+                }
+                // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
+                self.folder().remove(SECRET)?;
             }
-            // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
-            self.folder().remove(SECRET)?;
-        } else {
-            let credentials = Credentials { held, ..Credentials::none()? };
-            self.folder().replace(SECRET, credentials_text::write(&credentials).as_bytes())?;
+            Some(credentials) => self.folder().replace(SECRET, credentials_text::write(credentials).as_bytes())?,
         }
-        self.write_state(&after)
+        self.write_state(&remains.state)
     }
 
     /// Forgets what spares the user a code or lets him enroll. `false` when there is nothing of it.
     fn forget_favours(&self, state: &State) -> Result<bool, StoreError> {
-        let without = State { memories: Memories::default(), invitation: None, handout: None, ..state.clone() };
-        if without == *state {
-            return Ok(false);
-        }
+        let Some(without) = changes::without_favours(state) else { return Ok(false) };
         self.write_state(&without)?;
         Ok(true)
     }
-}
-
-/// The usage of tokens whose state is lost: every code that could have been accepted until now is burned.
-fn burned_blindly(held: &[Held], now: UnixTime) -> Vec<(Seed, Usage)> {
-    let mut state = State::default();
-    for Held { token, .. } in held {
-        let start = token.start.burned_blindly(token.parameters.kind, now);
-        state.burn(token.seeds(), start);
-    }
-    state.usage
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::administration::{InvitationAdministration, StateIdentity as _};
+use crate::store::changes;
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Superseded,
 };
@@ -107,9 +108,7 @@ impl InvitationAdministration for Files {
         Self::check_belongings(&account, &state, person)?;
         // What was lost is begun anew only by who says so.
         account.has_credentials()?;
-        // An invitation is one person's too.
-        state.uid = Some(person.uid);
-        state.invitation = Some(Invitation::of(&code, until)?);
+        changes::invite(&mut state, person.uid, &code, until)?;
         account.write_state(&state)?;
         Ok(code)
     }

@@ -2,12 +2,12 @@
 
 use super::locations::{Files, migrated};
 use super::user_folder::SECRET;
-use crate::account::factors::Attestation;
-use crate::account::{Credentials, EnrolledKey, MOST_SSH_KEYS, State};
+use crate::account::{Credentials, EnrolledKey, State};
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
-    AddedKey, LastCredential, Reset, SshKeyAdministration, SshKeyError, SshKeyView, StateIdentity as _,
+    AddedKey, LastCredential, Reset, SshKeyAdministration, SshKeyError, StateIdentity as _,
 };
+use crate::store::changes::{self, Added, Removed};
 use crate::store::error::StoreError;
 
 impl SshKeyAdministration for Files {
@@ -18,27 +18,16 @@ impl SshKeyAdministration for Files {
         let credentials = account.credentials()?;
         Self::check_belongings(&account, &state, person)?;
         migrated(&person.name, &state)?;
-        let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        if let Some(enrolled) = credentials.ssh_keys.iter_mut().find(|enrolled| enrolled.key == key.key) {
-            if (enrolled.attestation, key.attestation) != (Attestation::None, Attestation::Checked) {
-                return Err(SshKeyError::AlreadyEnrolled(person.name.clone(), key.key.fingerprint()));
-            }
-            enrolled.attestation = key.attestation;
-            let attested = AddedKey::Attested(enrolled.clone());
-            account.write_credentials(&state, &credentials)?;
-            return Ok(attested);
-        }
-        if credentials.ssh_keys.len() >= MOST_SSH_KEYS {
-            return Err(SshKeyError::TooMany(person.name.clone()));
-        }
-        credentials.ssh_keys.push(key);
+        let credentials = credentials.map_or_else(Credentials::none, Ok)?;
         let now = self.clock.now().map_err(StoreError::from)?;
-        let voided = state.invitation.as_ref().and_then(|invitation| invitation.open_until(now));
         let has_credentials = state.has_credentials || account.has(SECRET)?;
-        // A user who is enrolled sets up nothing with an invitation.
-        let state = State { uid: Some(person.uid), invitation: None, has_credentials, ..state };
-        account.write(&state, &credentials)?;
-        Ok(AddedKey::New { voided })
+        let before = State { has_credentials, ..state.clone() };
+        let Added { credentials, state: after, outcome } = changes::add_ssh_key(person, credentials, before, key, now)?;
+        match after {
+            Some(after) => account.write(&after, &credentials)?,
+            None => account.write_credentials(&state, &credentials)?,
+        }
+        Ok(outcome)
     }
 
     fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError> {
@@ -47,11 +36,8 @@ impl SshKeyAdministration for Files {
         let account = self.locked(user)?.ok_or_else(no_key)?;
         let mut credentials = account.credentials()?.ok_or_else(no_key)?;
         let state = account.state()?;
-        let views: Vec<SshKeyView> = credentials.ssh_keys.iter().map(SshKeyView::of).collect();
-        let named = SshKeyView::named(name, user, &views)?;
-        let place = views.iter().position(|view| view == named).ok_or_else(no_key)?;
-        let key = credentials.ssh_keys.remove(place);
-        if credentials.has_tokens_alone() && credentials.held.is_empty() {
+        let Removed { key, was_last } = changes::remove_ssh_key(user, &mut credentials, name)?;
+        if was_last {
             migrated(user, &state)?;
             if last == LastCredential::Keep {
                 return Err(SshKeyError::LastCredential(user.clone()));

@@ -6,6 +6,7 @@ use crate::account::{Credentials, State, Wallet};
 use crate::codes::secret::SecretError;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
+use crate::store::changes::Remains;
 use crate::store::credentials_text::{self, END};
 use crate::store::error::StoreError;
 use crate::store::redemption::Attempt;
@@ -86,7 +87,7 @@ pub struct OneAccount<'d> {
 }
 
 /// Credentials and state of a user.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::store) struct Kept {
     /// The credentials; `None` when the user has none.
     pub(in crate::store) credentials: Option<Credentials>,
@@ -95,7 +96,7 @@ pub(in crate::store) struct Kept {
 }
 
 /// The uid of an account that has none: names are compared, and not uids.
-const NO_UID: Uid = Uid(u32::MAX);
+pub(super) const NO_UID: Uid = Uid(u32::MAX);
 
 impl<'d> OneAccount<'d> {
     /// The account of `user`, read at `now`.
@@ -128,6 +129,22 @@ impl<'d> OneAccount<'d> {
         Ok(self.kept.as_ref())
     }
 
+    /// The user.
+    pub(super) fn user(&self) -> &UserName {
+        &self.user
+    }
+
+    /// The user's name, where what is kept is such as `is_such` says.
+    pub(super) fn named(&self, is_such: impl FnOnce(&Kept) -> bool) -> Vec<UserName> {
+        self.kept.as_ref().filter(|kept| is_such(kept)).map(|_| self.user.clone()).into_iter().collect()
+    }
+
+    /// The user, under the uid that the account has already.
+    pub(super) fn owner(&self, user: &UserName) -> Result<Person, StoreError> {
+        let kept = self.kept(user)?;
+        Ok(kept.map_or_else(|| Person { name: user.clone(), uid: NO_UID }, |kept| kept.owner(user)))
+    }
+
     /// Reads and writes the state of the copy.
     pub(super) fn ledger(&self, state: State) -> InMemory<'_> {
         InMemory { state, change: &self.change, guessed: &self.guessed }
@@ -135,8 +152,18 @@ impl<'d> OneAccount<'d> {
 
     pub(super) fn write(&self, state: &State, credentials: &Credentials) {
         let state = State { has_credentials: true, ..state.clone() };
-        let (credentials, state) = (credentials_text::write(credentials), state_text::write(&state).into());
+        let (credentials, state) = (credentials_text::write(credentials), text_of(&state));
         self.change.replace(Change::Both { credentials, state });
+    }
+
+    /// Writes the state alone.
+    pub(super) fn write_state(&self, state: &State) {
+        self.change.replace(Change::State(text_of(state)));
+    }
+
+    /// Writes what is left of the account.
+    pub(super) fn write_remains(&self, remains: &Remains) {
+        self.change.replace(of_remains(remains));
     }
 
     /// Does the work of a wrong code.
@@ -167,7 +194,7 @@ pub(super) struct InMemory<'a> {
 
 impl InMemory<'_> {
     fn keep(&self, state: &State) {
-        self.change.replace(Change::State(state_text::write(state).into()));
+        self.change.replace(Change::State(text_of(state)));
     }
 }
 
@@ -200,18 +227,30 @@ impl Ledger for InMemory<'_> {
     }
 }
 
+/// The change that leaves the remains of an account.
+pub(super) fn of_remains(remains: &Remains) -> Change {
+    let state = text_of(&remains.state);
+    match &remains.credentials {
+        Some(credentials) => Change::Both { credentials: credentials_text::write(credentials), state },
+        None => Change::Forgotten { state },
+    }
+}
+
+/// The record of a state. The uid that no user has stands for none.
+pub(super) fn text_of(state: &State) -> Zeroizing<String> {
+    let state = State { uid: state.uid.filter(|uid| *uid != NO_UID), ..state.clone() };
+    state_text::write(&state).into()
+}
+
 /// What is kept of a user, of the records that were read; `None` when it is nothing.
 pub(in crate::store) fn kept(user: &UserName, read: &Read) -> Result<Option<Kept>, StoreError> {
     let lost = |part| AccountError::Lost { user: user.clone(), part };
-    let Some(text) = &read.state else {
+    let state = read.state.as_ref().map(|text| state_in(user, text)).transpose()?;
+    let Some(state) = state else {
         return if read.credentials.is_some() { Err(lost(Part::State).into()) } else { Ok(None) };
     };
-    let state = state_of(user, Some(text))?;
     let credentials = match &read.credentials {
-        Some(text) if text.ends_with(END) => {
-            Some(credentials_text::read(text).map_err(|problems| corrupt(user, Part::Credentials, &problems))?)
-        }
-        Some(_) => return Err(corrupt(user, Part::Credentials, &[]).into()),
+        Some(text) => Some(credentials_of(user, text)?),
         None if state.has_credentials => return Err(lost(Part::Credentials).into()),
         None => None,
     };
@@ -221,8 +260,20 @@ pub(in crate::store) fn kept(user: &UserName, read: &Read) -> Result<Option<Kept
 /// The state of a user who has credentials, in its text; it is lost where there is none.
 pub fn state_of(user: &UserName, text: Option<&str>) -> Result<State, StoreError> {
     let lost = || AccountError::Lost { user: user.clone(), part: Part::State };
-    let text = text.ok_or_else(lost)?;
-    Ok(state_text::read(text).map_err(|problems| corrupt(user, Part::State, &problems))?)
+    Ok(state_in(user, text.ok_or_else(lost)?)?)
+}
+
+/// Reads the record of a state.
+pub(super) fn state_in(user: &UserName, text: &str) -> Result<State, AccountError> {
+    state_text::read(text).map_err(|problems| corrupt(user, Part::State, &problems))
+}
+
+/// Reads the record of credentials.
+pub(super) fn credentials_of(user: &UserName, text: &str) -> Result<Credentials, AccountError> {
+    if !text.ends_with(END) {
+        return Err(corrupt(user, Part::Credentials, &[]));
+    }
+    credentials_text::read(text).map_err(|problems| corrupt(user, Part::Credentials, &problems))
 }
 
 fn corrupt(user: &UserName, part: Part, problems: &[Problem]) -> AccountError {

@@ -1,5 +1,7 @@
 //! An account in memory is judged as one in files is: random histories on both, compared after each attempt.
 
+mod administration;
+
 use super::*;
 use crate::account::enrollment::{self, Proposal};
 use crate::account::factors::Factors;
