@@ -1,4 +1,4 @@
-//! What spares a user a code, delays one or lets a user enroll: invitations, temporary codes, remembered logins, counted failures.
+//! Favours: invitations, temporary codes, remembered logins; and counted failures, which are forgiven.
 
 use crate::account::State;
 use crate::account::invitation::{Invitation, InvitationCode};

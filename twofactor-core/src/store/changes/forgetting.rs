@@ -25,7 +25,7 @@ pub(in crate::store) struct Remains {
 }
 
 impl Remains {
-    /// What is left of an account whose state was `before`, with these tokens. `forgotten` are the credentials as they were, where
+    /// The remains of an account whose state was `before`, with these tokens. `forgotten` are the credentials as they were, where
     /// they could be read: what was used of them is found under their keys after this. Where the state is lost, every code of the
     /// tokens that could have been accepted until now is burned.
     pub(in crate::store) fn of(

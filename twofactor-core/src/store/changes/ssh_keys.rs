@@ -13,7 +13,7 @@ pub(in crate::store) struct Added {
     pub(in crate::store) credentials: Credentials,
     /// The state; `None` where the credentials alone have changed.
     pub(in crate::store) state: Option<State>,
-    /// What was done.
+    /// The outcome.
     pub(in crate::store) outcome: AddedKey,
 }
 

@@ -89,7 +89,7 @@ fn confirmed_again(fixture: &Fixture, offset: i64) -> PendingFactor {
 
 const YEAR: u64 = 365 * 24 * 3600;
 
-/// What the state says now.
+/// The state as it is now.
 fn state(fixture: &Fixture) -> State {
     let text = fs::read(fixture.path("state")).unwrap();
     parse_state(&text, &fixture.path("state")).unwrap().1

@@ -98,7 +98,7 @@ fn key(number: usize, attestation: Attestation) -> EnrolledKey {
     EnrolledKey { key: shown_key(u8::try_from(number).unwrap()), label: label(number), issued: NOW, attestation }
 }
 
-/// What a sysadmin holds of the last verbs: it differs between two stores, being random.
+/// The codes that a sysadmin got from the last verbs. They differ between two stores, being random.
 #[derive(Default)]
 struct Handed {
     recovery: Vec<RecoveryCode>,
