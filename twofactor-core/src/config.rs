@@ -355,6 +355,8 @@ mod tests {
             "[fleet]\nservers = [\"otp1.example.org\", \"otp2:99\"]\nca = \"/a\"\ncertificate = \"/b\"\nkey = \"/c\"\n";
         let servers = Config::parse(&format!("{text}offline = \"deny\"\n")).unwrap().membership.unwrap().servers;
         assert_eq!(servers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["otp1.example.org:7443", "otp2:99"]);
+        let joined = Config::parse("[fleet]\nservers = [\"otp1\"]\n").unwrap().membership.unwrap();
+        assert_eq!(joined.key, Path::new("/etc/twofactor/fleet/host.key"));
         for (text, problem) in [
             ("[fleet]\n".to_owned(), "1:1: servers is missing"),
             (text.replace("\"otp1.example.org\"", "\"https://otp1\""), "2:12: servers lists names"),
@@ -387,7 +389,13 @@ wrong_codes_per_hour = 50
 "#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.central_store.unwrap().postgresql, "host=db1 dbname=twofactor");
-        assert_eq!(config.port.unwrap().listen, ["[::]:7443".parse().unwrap()]);
+        let port = config.port.unwrap();
+        assert_eq!(port.listen, ["[::]:7443".parse().unwrap()]);
+        assert_eq!(port.site.unwrap().client_ca, Path::new("/d"));
+        let own =
+            text.replace("certificate = \"/b\"\nkey = \"/c\"\nclient_ca = \"/d\"", "names = [\"OTP1.example.org\"]");
+        let port = Config::parse(&own).unwrap().port.unwrap();
+        assert!(port.site.is_none() && port.names == ["otp1.example.org"]);
         let hosts: Vec<_> = config.hosts.iter().map(|host| (host.line, host.may_enroll)).collect();
         assert_eq!(hosts, [(9, false), (11, true)]);
         let limits: Vec<_> =
@@ -399,6 +407,7 @@ wrong_codes_per_hour = 50
             ("[\"[::]:7443\"]", "[\"otp1\"]", "5:11: listen lists addresses with a port"),
             ("[\"[::]:7443\"]", "[]", "listen is empty"),
             ("client_ca = \"/d\"\n", "", "client_ca is missing"),
+            ("client_ca = \"/d\"\n", "names = [\"otp 1\"]\n", "names lists names of this machine"),
             ("\"enroll\"", "\"all\"", "may lists login, enroll"),
             ("\"login\", ", "", "may lists login, and enroll beside it"),
             ("\"desk\"", "\"de sk\"", "12:8: name is the name of a host"),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
 use twofactor_core::config::fleet::ServerAddress;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::wire::{Message, WireError};
 use zeroize::Zeroizing;
 
 use crate::server::Server;
+use crate::tls::Tls;
 
 /// The longest that one server may take, and all of them together. The program that has asked waits a little longer.
 const OF_ONE: Duration = Duration::from_secs(5);
@@ -27,9 +27,15 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    pub(crate) fn new(addresses: &[ServerAddress], tls: &Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(addresses: &[ServerAddress], tls: &Arc<Tls>) -> Self {
         let servers = addresses.iter().map(|address| Server::new(address.clone(), Arc::clone(tls))).collect();
         Self { servers, good: AtomicUsize::new(0) }
+    }
+
+    /// The servers that are not asked at the moment, each with the reason.
+    pub(crate) fn paused(&self) -> Vec<(String, String)> {
+        let paused = self.servers.iter().map(|server| Some((server.address().to_string(), server.paused()?)));
+        paused.flatten().collect()
     }
 
     /// The answer to a question, or the refusal that no server can be asked.

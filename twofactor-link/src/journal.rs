@@ -5,3 +5,9 @@
 pub(crate) fn complain(problem: &str) {
     eprintln!("twofactor-link: {problem}");
 }
+
+/// Prints the result of a command.
+#[expect(clippy::print_stdout, reason = "the result of a command")]
+pub(crate) fn result(line: &str) {
+    println!("{line}");
+}

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
-use twofactor_core::store::wire::{Channel, Message};
+use twofactor_core::store::wire::{Channel, HostCall, Message, answering_link};
 
 use crate::asking::Servers;
 use crate::journal::complain;
@@ -95,7 +95,11 @@ fn converse(stream: UnixStream, servers: &Servers) {
         if channel.is_abandoned() {
             return;
         }
-        let Ok(answer) = servers.ask(question) else { return };
+        let answer = match HostCall::read(&question) {
+            Ok(Some(HostCall::Link)) => Ok(answering_link(&servers.paused())),
+            _ => servers.ask(question),
+        };
+        let Ok(answer) = answer else { return };
         channel.until(Instant::now() + PATIENCE);
         if channel.send(&answer).is_err() {
             return;

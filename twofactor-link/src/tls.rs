@@ -1,39 +1,117 @@
 //! TLS with the servers: their certificates by the authority of the fleet, this host's own beside it.
+//!
+//! Invariant: key and certificate belong together. They stand in one file, the key's, which is replaced as a whole; where a site wrote two,
+//! the other is read too. A file that changed counts for the next connection.
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use twofactor_core::config::fleet::Membership;
-use zeroize::Zeroizing;
+use twofactor_net::pem::{PemError, certificates, private_key};
+
+use crate::journal::complain;
+
+/// The folder of the files that systemd hands to a service.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// The files of this host.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    pub(crate) ca: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Files {
+    /// The files that `[fleet]` names.
+    pub(crate) fn of(membership: &Membership) -> Self {
+        let Membership { ca, certificate, key, .. } = membership.clone();
+        Self { ca, certificate, key }
+    }
+
+    /// The same, or in their places those that systemd has handed to this service.
+    #[must_use]
+    pub(crate) fn or_credentials(self) -> Self {
+        let Some(folder) = std::env::var_os(CREDENTIALS).map(PathBuf::from) else { return self };
+        let found = |name: &str, configured: PathBuf| {
+            let credential = folder.join(name);
+            if credential.exists() { credential } else { configured }
+        };
+        Self {
+            ca: found("ca.pem", self.ca),
+            certificate: found("host.pem", self.certificate),
+            key: found("host.key", self.key),
+        }
+    }
+
+    /// The chain of this host's certificate: the one that stands with the key, else that of the other file.
+    pub(crate) fn chain(&self) -> Result<Vec<CertificateDer<'static>>, PemError> {
+        certificates(&self.key).or_else(|_| certificates(&self.certificate))
+    }
+
+    fn stamps(&self) -> Vec<Option<(u64, i64, i64)>> {
+        let stamp = |path: &PathBuf| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.ino(), found.mtime(), found.mtime_nsec()))
+        };
+        [&self.ca, &self.certificate, &self.key].map(stamp).to_vec()
+    }
+}
+
+/// The settings of TLS, renewed when the files change.
+pub(crate) struct Tls {
+    files: Files,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    config: Arc<ClientConfig>,
+    stamps: Vec<Option<(u64, i64, i64)>>,
+}
+
+impl Tls {
+    pub(crate) fn new(files: Files) -> Result<Self, PemError> {
+        let (stamps, config) = (files.stamps(), client(&files)?);
+        Ok(Self { files, current: Mutex::new(Current { config, stamps }) })
+    }
+
+    /// The settings for a new connection. Files that cannot be used change nothing.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = self.files.stamps();
+        if stamps != current.stamps {
+            match client(&self.files) {
+                Ok(config) => current.config = config,
+                Err(error) => complain(&format!("{error}; the certificate stays as it was")),
+            }
+            current.stamps = stamps;
+        }
+        Arc::clone(&current.config)
+    }
+}
 
 /// TLS 1.3 as this host speaks it.
-pub(crate) fn client(membership: &Membership) -> Result<Arc<ClientConfig>, String> {
-    let Membership { ca, certificate, key, .. } = membership;
+fn client(files: &Files) -> Result<Arc<ClientConfig>, PemError> {
     let mut roots = RootCertStore::empty();
-    for authority in certificates(ca)? {
-        roots.add(authority).map_err(|error| wrong(ca, &error))?;
+    for authority in certificates(&files.ca)? {
+        roots.add(authority).map_err(|error| PemError::new(&files.ca, &error))?;
     }
-    let pem = Zeroizing::new(fs::read(key).map_err(|error| wrong(key, &error))?);
-    let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(key, &error))?;
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| wrong(certificate, &error))?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(certificates(certificate)?, private);
-    config.map(Arc::new).map_err(|error| wrong(certificate, &error))
+    let wrong = |error: rustls::Error| PemError::new(&files.key, &error);
+    let config = builder().map_err(wrong)?.with_root_certificates(roots);
+    config.with_client_auth_cert(files.chain()?, private_key(&files.key)?).map(Arc::new).map_err(wrong)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = fs::read(path).map_err(|error| wrong(path, &error))?;
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let read = read.map_err(|error| wrong(path, &error))?;
-    if read.is_empty() { Err(wrong(path, &"there is no certificate in it")) } else { Ok(read) }
+/// TLS 1.3 over ring.
+pub(crate) fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])
 }
 
-fn wrong(file: &Path, problem: &dyn std::fmt::Display) -> String {
-    format!("{}: {problem}; see [fleet] in twofactor.toml(5)", file.display())
+/// The folder of a file.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("/"))
 }

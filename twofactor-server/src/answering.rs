@@ -5,6 +5,7 @@
 //! is asked again is answered from the record.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -24,6 +25,7 @@ use zeroize::Zeroizing;
 use crate::alarms::Alarms;
 use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
+use crate::fleet_hosts::FleetHosts;
 use crate::journal::complain;
 use crate::keys::Keys;
 use crate::memberships::Memberships;
@@ -60,11 +62,24 @@ impl Host {
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), may_enroll: false, groups: None, wrong_codes_per_hour: WRONG_CODES_PER_HOUR }
     }
+
+    /// The same host, for which these groups were named when it was added; none stands for all. Of two lists those groups count that
+    /// are in both.
+    #[must_use]
+    pub(crate) fn within(mut self, added: &[String]) -> Self {
+        if !added.is_empty() {
+            self.groups = Some(match self.groups {
+                None => added.to_vec(),
+                Some(groups) => groups.into_iter().filter(|group| added.contains(group)).collect(),
+            });
+        }
+        self
+    }
 }
 
 /// Judges for all hosts.
 pub struct Server {
-    database: Database,
+    database: Arc<Database>,
     rules: VerificationRules,
     invitation: InvitationRule,
     decoy: Decoy,
@@ -78,7 +93,7 @@ impl Server {
     /// A server on the store behind a connection string, with these keys. The rules of logins and of enrollment are those of
     /// `config`.
     pub async fn open(postgresql: Postgresql, keys: Keys, config: &Config) -> Result<Self, ServerError> {
-        let database = Database::open(postgresql, keys).await?;
+        let database = Arc::new(Database::open(postgresql, keys).await?);
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let queues = (0..QUEUES).map(|_| Mutex::new(())).collect();
         let (rules, invitation) = (VerificationRules::of(config), config.enrollment.invitation);
@@ -89,6 +104,11 @@ impl Server {
     /// Takes other keys from now on.
     pub fn renew_keys(&self, keys: Keys) {
         self.database.seals.renew(keys);
+    }
+
+    /// The hosts that have joined this store, under its own authority.
+    pub async fn fleet_hosts(&self) -> Result<FleetHosts, ServerError> {
+        FleetHosts::of(Arc::clone(&self.database)).await
     }
 
     /// Answers a question of `host`. An error is a question that is not understood.
@@ -261,4 +281,22 @@ pub(crate) fn present(account: &Account) -> Result<UnixTime, ServerError> {
     let (ours, theirs) = (SystemClock.now()?, account.time());
     let apart = ours.seconds().abs_diff(theirs.seconds());
     if apart > MOST_APART { Err(ServerError::ClockOff(apart)) } else { Ok(ours) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_groups_of_a_rule_and_of_a_join_those_in_both_count() {
+        let groups = |listed: &[&str]| listed.iter().map(|group| (*group).to_owned()).collect::<Vec<_>>();
+        let of = |rule: Option<&[&str]>, added: &[&str]| {
+            Host { groups: rule.map(groups), ..Host::named("web1") }.within(&groups(added)).groups
+        };
+        assert_eq!(of(None, &[]), None);
+        assert_eq!(of(None, &["web"]), Some(groups(&["web"])));
+        assert_eq!(of(Some(&["web", "dba"]), &[]), Some(groups(&["web", "dba"])));
+        assert_eq!(of(Some(&["web", "dba"]), &["dba", "ops"]), Some(groups(&["dba"])));
+        assert_eq!(of(Some(&["web"]), &["ops"]), Some(Vec::new()), "about no user");
+    }
 }

@@ -69,6 +69,9 @@ pub enum ServerError {
         /// The problem with it.
         problem: String,
     },
+    /// No certificate could be made.
+    #[error("a certificate cannot be made: {0}")]
+    Signing(String),
     /// The kernel gave no random bytes.
     #[error("the kernel gave no random bytes")]
     NoRandomness,
@@ -127,10 +130,17 @@ impl Unusable for ServerError {
             }
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
             Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
+            Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),
             Self::Clock(_) => "set the clock".to_owned(),
             Self::Store(error) => error.hint(),
         }
+    }
+}
+
+impl From<twofactor_net::pem::PemError> for ServerError {
+    fn from(error: twofactor_net::pem::PemError) -> Self {
+        Self::TlsFile { file: error.file, problem: error.problem }
     }
 }
 

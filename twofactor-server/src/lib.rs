@@ -7,10 +7,13 @@
 
 mod alarms;
 mod answering;
+mod authority;
 mod central;
 mod checking;
 mod database;
 mod error;
+mod fleet_hosts;
+mod host_table;
 mod inventory;
 mod journal;
 mod key_file;
@@ -19,17 +22,22 @@ mod memberships;
 mod names;
 mod renaming;
 mod resealing;
+mod roll;
 mod schema;
 mod sealed_columns;
 mod sealing;
 mod serving;
+mod tls;
 
 pub use answering::{Host, Server};
 pub use central::{Central, CentralError};
 pub use checking::{Findings, check};
 pub use error::ServerError;
+pub use fleet_hosts::{Added, Again, FleetHosts};
+pub use host_table::ListedHost;
 pub use key_file::{init as init_keys, read as read_keys};
 pub use keys::Keys;
 pub use resealing::{Resealed, keys_in_use, reseal};
 pub use sealed_columns::{OTHER_BYTES, SEALED_COLUMNS, SealedColumn};
-pub use serving::{Hosts, TlsFiles, serve, tls};
+pub use serving::{Admission, Hosts, serve};
+pub use tls::{of_fleet as tls_of_fleet, of_site as tls_of_site};

@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command: it says what it has found")]
 
+mod failure;
+mod host_command;
 mod hosts;
+mod own_names;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,9 +22,14 @@ use twofactor_core::config::fleet::{CentralStore, Port};
 use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Unusable as _;
-use twofactor_server::{Keys, Server, ServerError, TlsFiles, check, init_keys, read_keys, serve, tls};
+use twofactor_server::{
+    Admission, Keys, Server, ServerError, check, init_keys, read_keys, serve, tls_of_fleet, tls_of_site,
+};
 
+use failure::Failure;
+use host_command::HostCommand;
 use hosts::ListedHosts;
+use own_names::names;
 
 /// The central store of a fleet.
 #[derive(Debug, Parser)]
@@ -43,6 +51,9 @@ enum Command {
     /// The keys that seal what the database keeps
     #[command(subcommand)]
     Key(KeyCommand),
+    /// A host of the fleet
+    #[command(subcommand)]
+    Host(HostCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,24 +76,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// A failure, with what to do about it.
-struct Failure {
-    problem: String,
-    hint: String,
-}
-
-impl Failure {
-    fn new(problem: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { problem: problem.into(), hint: hint.into() }
-    }
-}
-
-impl From<ServerError> for Failure {
-    fn from(error: ServerError) -> Self {
-        Self::new(error.to_string(), error.hint())
-    }
-}
-
 fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
     let missing = |section: &str| {
         Failure::new(format!("{} has no [{section}]", path.display()), format!("see [{section}] in twofactor.toml(5)"))
@@ -93,6 +86,10 @@ fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
             init_keys(&store.seed_key)?;
             println!("{} has a new key. Copy it to every server, and keep a copy elsewhere.", store.seed_key.display());
             Ok(())
+        }
+        Command::Host(command) => {
+            let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+            runtime()?.block_on(host_command::run(command, postgresql, keys(store)?))
         }
         Command::Check => checked(store, config),
         Command::Serve => {
@@ -113,11 +110,6 @@ fn keys(store: &CentralStore) -> Result<Keys, ServerError> {
         .or_else(|error| if own == Owner::ROOT { Err(error) } else { read_keys(&store.seed_key, own) })
 }
 
-fn tls_files(port: &Port) -> TlsFiles {
-    let Port { certificate, key, client_ca, .. } = port.clone();
-    TlsFiles { certificate, key, client_ca }
-}
-
 /// Prints a line for each thing that was looked at.
 fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
     let keys = keys(store);
@@ -128,9 +120,12 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
         Err(error) => Err((error.to_string(), error.hint())),
     }];
     if let Some(port) = &config.port {
-        findings.push(match tls(&tls_files(port)) {
-            Ok(_) => Ok(format!("{}: can be used", port.certificate.display())),
-            Err(error) => Err((error.to_string(), error.hint())),
+        findings.push(match &port.site {
+            None => Ok(format!("certificates: of the fleet's own authority, for {}", names(port).join(", "))),
+            Some(files) => match tls_of_site(files) {
+                Ok(_) => Ok(format!("{}: can be used", files.certificate.display())),
+                Err(error) => Err((error.to_string(), error.hint())),
+            },
         });
     }
     findings.extend(
@@ -154,17 +149,24 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
 }
 
 async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Path) -> Result<(), Failure> {
-    let acceptor = tls(&tls_files(port))?;
+    let site = port.site.as_ref().map(tls_of_site).transpose()?;
     let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
     let server = Arc::new(Server::open(postgresql, keys(store)?, config).await?);
-    let hosts = Arc::new(ListedHosts::new(path, config));
+    let listed = Arc::new(ListedHosts::new(path, config));
+    let (acceptor, admission) = match site {
+        Some(acceptor) => (acceptor, Admission::Site(listed)),
+        None => {
+            let hosts = Arc::new(server.fleet_hosts().await?);
+            (tls_of_fleet(&hosts, names(port))?, Admission::Fleet(hosts, listed))
+        }
+    };
     let mut serving = JoinSet::new();
     for address in &port.listen {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| {
             Failure::new(format!("cannot listen on {address}: {error}"), "see listen in [server] of twofactor.toml(5)")
         })?;
-        serving.spawn(serve(listener, acceptor.clone(), Arc::clone(&server), Arc::<ListedHosts>::clone(&hosts)));
+        serving.spawn(serve(listener, acceptor.clone(), Arc::clone(&server), admission.clone()));
     }
     let ends = |error: std::io::Error| Failure::new(error.to_string(), "is the machine out of memory?");
     let (mut terminated, mut interrupted) =

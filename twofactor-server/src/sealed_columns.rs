@@ -22,6 +22,7 @@ pub struct SealedColumn {
 /// The columns whose records are kept.
 pub const SEALED_COLUMNS: &[SealedColumn] = &[
     SealedColumn { table: "credentials", key: "key", sealed: "sealed", owner: "t.name", kind: Kind::Credentials },
+    SealedColumn { table: "authority", key: "key", sealed: "sealed", owner: "t.name", kind: Kind::Authority },
     SealedColumn { table: "state", key: "key", sealed: "sealed", owner: "t.name", kind: Kind::State },
     SealedColumn {
         table: "store",
@@ -40,7 +41,10 @@ pub const OTHER_BYTES: &[(&str, &str)] = &[
     ("audit", "answer"),
     // A keyed digest.
     ("audit", "question"),
+    ("certificate", "digest"),
     ("decoy", "sealed"),
     // The digest of a vendor's file.
     ("imports", "sha256"),
+    // A keyed digest.
+    ("join_code", "digest"),
 ];

@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     TokenUse,
     /// How far the seed of a deleted token was used.
     Burned,
+    /// The key that signs the certificates of hosts and servers, with its own certificate.
+    Authority,
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             Self::Token => "token",
             Self::TokenUse => "token use",
             Self::Burned => "burned",
+            Self::Authority => "authority",
         }
     }
 }

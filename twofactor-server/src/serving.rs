@@ -1,31 +1,30 @@
-//! The network: TLS 1.3 with the certificate of each host, and its questions one after the other.
+//! The network: hosts that connect, each with its certificate, and their questions one after the other.
 //!
-//! Invariants: without a certificate of our authority nothing is read. The name in the certificate is the host's, whatever it says of
-//! itself. Every connection has its limits: in number, for each host, in size and in time. There are no tickets, so whatever a
-//! host may is looked up on a connection whose certificate was checked.
+//! Invariants: without a certificate of our authority nothing is heard, but for the question of a host that joins. The name in the
+//! certificate is the host's, whatever it says of itself. Every connection has its limits: in number, for each host, in size and in
+//! time. Whether a host may ask is looked up at each question.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use twofactor_core::store::wire::{LARGEST_QUESTION, Message};
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::StoreError;
+use twofactor_core::store::wire::{HostCall, LARGEST_QUESTION, Message, answering_clock};
+use twofactor_net::certificate::digest;
 use webpki::EndEntityCert;
 use zeroize::Zeroizing;
 
 use crate::answering::{Host, Server};
-use crate::error::ServerError;
+use crate::fleet_hosts::FleetHosts;
+use crate::journal::complain;
 
 /// The time in which a host must have shown its certificate, a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,19 +39,12 @@ const OF_ONE_HOST: usize = 64;
 /// Most connections that have not shown a certificate yet. They take no place of those that have.
 const STRANGERS: usize = 512;
 
+/// Most hosts that join at once, and the largest question of one: a key, its signature and a join code.
+const JOINING: usize = 8;
+const LARGEST_JOIN: usize = 1024;
+
 /// The pause after a connection could not be accepted: the process is out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The files of TLS, in PEM.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// The chain of this server's certificate.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// The authorities that sign the certificates of hosts.
-    pub client_ca: PathBuf,
-}
 
 /// The hosts that may ask, by the name in their certificate.
 pub trait Hosts: Send + Sync + 'static {
@@ -60,42 +52,19 @@ pub trait Hosts: Send + Sync + 'static {
     fn find(&self, name: &str) -> Option<Host>;
 }
 
-/// TLS as a server speaks it.
-pub fn tls(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&files.client_ca)? {
-        roots.add(certificate).map_err(|error| wrong(&files.client_ca, &error))?;
-    }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
-    let verifier = verifier.map_err(|error| wrong(&files.client_ca, &error))?;
-    let key = Zeroizing::new(fs::read(&files.key).map_err(|error| wrong(&files.key, &error))?);
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong(&files.key, &error))?;
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| wrong(&files.certificate, &error))?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(certificates(&files.certificate)?, key);
-    let mut config = config.map_err(|error| wrong(&files.certificate, &error))?;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerError> {
-    let pem = fs::read(path).map_err(|error| wrong(path, &error))?;
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let read = read.map_err(|error| wrong(path, &error))?;
-    if read.is_empty() { Err(wrong(path, &"there is no certificate in it")) } else { Ok(read) }
-}
-
-fn wrong(file: &Path, problem: &dyn std::fmt::Display) -> ServerError {
-    ServerError::TlsFile { file: file.display().to_string(), problem: problem.to_string() }
+/// The way in which a server knows hosts.
+#[derive(Clone)]
+pub enum Admission {
+    /// A site signs their certificates: those that are listed may ask.
+    Site(Arc<dyn Hosts>),
+    /// The fleet's own authority does: those that have joined may ask, and the list says more about some.
+    Fleet(Arc<FleetHosts>, Arc<dyn Hosts>),
 }
 
 /// Serves the hosts that connect, for ever.
-pub async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>, hosts: Arc<dyn Hosts>) {
+pub async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>, admission: Admission) {
     let (strangers, guests) = (Arc::new(Semaphore::new(STRANGERS)), Arc::new(Guests::default()));
+    let joining = Arc::new(Semaphore::new(JOINING));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(PAUSE).await;
@@ -103,55 +72,123 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>,
         };
         // Without a place it is closed at once, and the host asks another server.
         let Ok(stranger) = Arc::clone(&strangers).try_acquire_owned() else { continue };
-        let (tls, server) = (tls.clone(), Arc::clone(&server));
-        let (hosts, guests) = (Arc::clone(&hosts), Arc::clone(&guests));
+        let (tls, server, admission) = (tls.clone(), Arc::clone(&server), admission.clone());
+        let (guests, joining) = (Arc::clone(&guests), Arc::clone(&joining));
         tokio::spawn(async move {
-            let Some((stream, guest)) = welcome(stream, tls, &guests, stranger).await else { return };
-            converse(stream, &guest, &server, &*hosts).await;
+            let Some(mut stream) = connected(stream, tls).await else { return };
+            match (Caller::of(&stream), &admission) {
+                (Shown::Host(caller), _) => {
+                    let Some(guest) = guests.admit(caller) else { return };
+                    drop(stranger);
+                    converse(&mut stream, &guest, &server, &admission).await;
+                }
+                (Shown::Nothing, Admission::Fleet(hosts, _)) => join(&mut stream, hosts, &joining).await,
+                _ => {}
+            }
         });
     }
 }
 
-/// Makes sure by its certificate which host has connected, and gives it a place.
-async fn welcome(
-    stream: TcpStream,
-    tls: TlsAcceptor,
-    guests: &Arc<Guests>,
-    _stranger: OwnedSemaphorePermit,
-) -> Option<(TlsStream<TcpStream>, Guest)> {
+/// The connection of a host, once TLS is agreed on.
+async fn connected(stream: TcpStream, tls: TlsAcceptor) -> Option<TlsStream<TcpStream>> {
     // Else an answer waits for an acknowledgement: 44 ms each.
     stream.set_nodelay(true).ok()?;
-    let stream = timeout(PATIENCE, tls.accept(stream)).await.ok()?.ok()?;
-    let guest = guests.admit(&name_of(&stream)?)?;
-    Some((stream, guest))
+    timeout(PATIENCE, tls.accept(stream)).await.ok()?.ok()
+}
+
+/// Answers the one question of a host without a certificate: it may join, and nothing else.
+async fn join(stream: &mut TlsStream<TcpStream>, hosts: &FleetHosts, joining: &Semaphore) {
+    let Ok(Some(line)) = timeout(PATIENCE, question(stream, LARGEST_JOIN)).await else { return };
+    let Ok(Some(HostCall::Join { number, secret, key })) = Message::read(&line).and_then(|line| HostCall::read(&line))
+    else {
+        return;
+    };
+    let answer = match joining.try_acquire() {
+        Err(_) => Message::busy(),
+        Ok(_place) => {
+            let Ok((answer, line)) = timeout(PATIENCE, hosts.join(number, &secret, key)).await else { return };
+            complain(&line);
+            answer
+        }
+    };
+    let _ = send(stream, &answer).await;
+    let _ = timeout(PATIENCE, stream.shutdown()).await;
 }
 
 /// Answers the questions of a host until it goes.
-async fn converse(mut stream: TlsStream<TcpStream>, guest: &Guest, server: &Server, hosts: &dyn Hosts) {
-    while let Ok(Some(question)) = timeout(IDLE, question(&mut stream)).await {
-        // Looked up anew: what a host may ends while it is connected.
-        let Some(host) = hosts.find(&guest.name) else { return };
-        let Ok(answer) = server.answer(&host, &question).await else { return };
-        let Ok(framed) = answer.framed() else { return };
-        let sent = timeout(PATIENCE, async {
-            stream.write_all(&framed).await?;
-            stream.flush().await
-        });
-        if !matches!(sent.await, Ok(Ok(()))) {
+async fn converse(stream: &mut TlsStream<TcpStream>, guest: &Guest, server: &Server, admission: &Admission) {
+    while let Ok(Some(question)) = timeout(IDLE, question(stream, LARGEST_QUESTION)).await {
+        let Some((answer, next)) = answer(&question, &guest.caller, server, admission).await else { return };
+        if send(stream, &answer).await.is_none() || next == Next::Goes {
             return;
         }
     }
 }
 
+/// The course of a connection behind an answer.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Stays,
+    Goes,
+}
+
+/// The answer to a question of a host; `None` where it gets none.
+async fn answer(question: &[u8], caller: &Caller, server: &Server, admission: &Admission) -> Option<(Message, Next)> {
+    // Looked up anew: what a host may ends while it is connected.
+    let host = match admission {
+        Admission::Site(hosts) => hosts.find(&caller.name)?,
+        Admission::Fleet(hosts, listed) => match hosts.find(&caller.certificate).await {
+            Ok(Some(standing)) => {
+                let host = listed.find(&standing.host).unwrap_or_else(|| Host::named(&standing.host));
+                host.within(&standing.groups)
+            }
+            Ok(None) => return Some((not_taken(), Next::Goes)),
+            Err(error) => return Some((Message::failing(&StoreError::from(error)), Next::Stays)),
+        },
+    };
+    let answer = match HostCall::read(&Message::read(question).ok()?).ok()? {
+        None => server.answer(&host, question).await.ok()?,
+        Some(HostCall::Clock) => answering_clock(SystemClock.now().ok()?.seconds()),
+        Some(HostCall::Renew(key)) => match admission {
+            Admission::Fleet(hosts, _) => {
+                let (answer, line) = hosts.renew(&host.name, &caller.certificate, key).await;
+                complain(&line);
+                answer
+            }
+            Admission::Site(_) => {
+                let hint = "renew it as your site does";
+                Message::refusing(Reason::NotRoot, "the server's own authority signs no certificates", hint)
+            }
+        },
+        Some(HostCall::Join { .. } | HostCall::Link) => return None,
+    };
+    Some((answer, Next::Stays))
+}
+
+/// The refusal of a certificate that counts no more.
+fn not_taken() -> Message {
+    let hint = "twofactor host add NAME --again, on the central machine, lets it join once more";
+    Message::refusing(Reason::StoreUnavailable, "the servers take the certificate of this host no more", hint)
+}
+
+async fn send(stream: &mut TlsStream<TcpStream>, answer: &Message) -> Option<()> {
+    let framed = answer.framed().ok()?;
+    let sent = timeout(PATIENCE, async {
+        stream.write_all(&framed).await?;
+        stream.flush().await
+    });
+    sent.await.ok()?.ok()
+}
+
 /// A question; `None` when the host has gone, or sends what no program of ours sends.
-async fn question(stream: &mut TlsStream<TcpStream>) -> Option<Zeroizing<Vec<u8>>> {
+async fn question(stream: &mut TlsStream<TcpStream>, largest: usize) -> Option<Zeroizing<Vec<u8>>> {
     // The first byte may take long. What follows it may not.
     let first = stream.read_u8().await.ok()?;
     timeout(PATIENCE, async {
         let mut rest = [0; 3];
         stream.read_exact(&mut rest).await.ok()?;
         let [second, third, fourth] = rest;
-        let length = Message::length([first, second, third, fourth], LARGEST_QUESTION).ok()?;
+        let length = Message::length([first, second, third, fourth], largest).ok()?;
         let mut line = Zeroizing::new(vec![0; length]);
         stream.read_exact(&mut line).await.ok()?;
         Some(line)
@@ -160,15 +197,37 @@ async fn question(stream: &mut TlsStream<TcpStream>) -> Option<Zeroizing<Vec<u8>
     .ok()?
 }
 
-/// The one DNS name of the host's certificate. One with several, or with none, is of no host.
-fn name_of(stream: &TlsStream<TcpStream>) -> Option<String> {
-    let (_, connection) = stream.get_ref();
-    let certificate = connection.peer_certificates()?.first()?;
-    let certificate = EndEntityCert::try_from(certificate).ok()?;
-    let mut names = certificate.valid_dns_names();
-    let name = names.next()?.to_ascii_lowercase();
-    let is_plain = name.len() <= 253 && !name.contains('*');
-    (names.next().is_none() && is_plain).then_some(name)
+/// A host, by the certificate that it has shown.
+struct Caller {
+    /// The one DNS name in it.
+    name: String,
+    /// Its digest.
+    certificate: [u8; 32],
+}
+
+/// What a connection has shown.
+enum Shown {
+    /// A certificate of a host.
+    Host(Caller),
+    /// None.
+    Nothing,
+    /// One that is no host's.
+    Another,
+}
+
+impl Caller {
+    /// A certificate with several names, or with none, is of no host.
+    fn of(stream: &TlsStream<TcpStream>) -> Shown {
+        let (_, connection) = stream.get_ref();
+        let Some(shown) = connection.peer_certificates().and_then(<[_]>::first) else { return Shown::Nothing };
+        let name = EndEntityCert::try_from(shown).ok().and_then(|certificate| {
+            let mut names = certificate.valid_dns_names();
+            let name = names.next()?.to_ascii_lowercase();
+            let is_plain = name.len() <= 253 && !name.contains('*');
+            (names.next().is_none() && is_plain).then_some(name)
+        });
+        name.map_or(Shown::Another, |name| Shown::Host(Self { name, certificate: digest(shown) }))
+    }
 }
 
 /// The number of connections of each host.
@@ -178,29 +237,30 @@ struct Guests(Mutex<HashMap<String, usize>>);
 /// A connection of a host, counted until it ends.
 struct Guest {
     guests: Arc<Guests>,
-    name: String,
+    caller: Caller,
 }
 
 impl Guests {
-    fn admit(self: &Arc<Self>, name: &str) -> Option<Guest> {
+    fn admit(self: &Arc<Self>, caller: Caller) -> Option<Guest> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = counts.values().sum();
-        let count = counts.entry(name.to_owned()).or_default();
+        let count = counts.entry(caller.name.clone()).or_default();
         if *count >= OF_ONE_HOST || all >= CONNECTIONS {
             return None;
         }
         *count += 1;
-        Some(Guest { guests: Arc::clone(self), name: name.to_owned() })
+        drop(counts);
+        Some(Guest { guests: Arc::clone(self), caller })
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
         let mut counts = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.name) {
+        if let Some(count) = counts.get_mut(&self.caller.name) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.name);
+                counts.remove(&self.caller.name);
             }
         }
     }

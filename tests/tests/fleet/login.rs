@@ -22,7 +22,7 @@ use super::program::Machine;
 const WEB1: &str = "web1.example.org";
 
 /// The link of a private host, which ends with this value.
-struct Linked(Child);
+pub(crate) struct Linked(pub(crate) Child);
 
 impl Drop for Linked {
     fn drop(&mut self) {
@@ -46,6 +46,11 @@ fn join(host: &Host, machine: &Machine, certified: &Certified) -> Linked {
         "[fleet]\nservers = [\"otp1.example.org:{}\"]\nca = \"{ca}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n",
         machine.address.port()
     ));
+    link_of(host)
+}
+
+/// Starts the link of a private host that is configured.
+pub(crate) fn link_of(host: &Host) -> Linked {
     let mut command = host.command(link());
     command.args(["--listen", LINK]).stdin(Stdio::null());
     let linked = Linked(command.spawn().unwrap());

@@ -2,8 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod joining;
 mod keys;
 mod login;
+mod members;
 mod network;
 mod permissions;
 mod program;

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio::net::TcpListener;
+use twofactor_core::config::fleet::SiteFiles;
 use twofactor_core::store::wire::{LARGEST_ANSWER, Message};
-use twofactor_server::{Host, Hosts, TlsFiles, serve, tls};
+use twofactor_server::{Admission, Host, Hosts, serve, tls_of_site};
 use twofactor_tests::authority::{Authority, Certified, ExtendedKeyUsagePurpose};
 
 use super::{Enrolled, Fleet, question};
@@ -48,14 +49,14 @@ impl Site {
     /// Opens the port of a server.
     fn open(&self, fleet: &Fleet) -> SocketAddr {
         let (certificate, key, client_ca) = (self.place("server.pem"), self.place("server.key"), self.place("ca.pem"));
-        let acceptor = tls(&TlsFiles { certificate, key, client_ca }).unwrap();
+        let acceptor = tls_of_site(&SiteFiles { certificate, key, client_ca }).unwrap();
         let listener = fleet.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         fleet.runtime.spawn(serve(
             listener,
             acceptor,
             Arc::clone(&fleet.servers[0]),
-            Arc::<Listed>::clone(&self.hosts),
+            Admission::Site(Arc::<Listed>::clone(&self.hosts)),
         ));
         address
     }

@@ -34,7 +34,7 @@ impl Machine {
         Some(machine)
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.site.place("twofactor.toml")
     }
 
@@ -51,6 +51,19 @@ impl Machine {
             place("ca.pem"),
         );
         fs::write(self.config(), text).unwrap();
+    }
+
+    /// The same with the fleet's own authority, for a server of these names.
+    pub(crate) fn configure_own(&self, names: &[&str], hosts: &str) {
+        fs::write(self.config(), self.own_configuration(self.address, names, hosts)).unwrap();
+    }
+
+    pub(crate) fn own_configuration(&self, address: SocketAddr, names: &[&str], hosts: &str) -> String {
+        format!(
+            "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{address}\"]\nnames = {names:?}\n{hosts}",
+            self.postgres.connection(),
+            self.site.place("seed.key").display(),
+        )
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -94,7 +107,7 @@ impl Drop for Serving {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 

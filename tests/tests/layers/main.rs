@@ -14,7 +14,7 @@ use twofactor_tests::artifacts::{debug, workspace};
 use twofactor_tests::checkout::files_below;
 
 /// The crates.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "twofactor-core",
     "twofactor-admin",
     "twofactor-rehearsal",
@@ -23,6 +23,7 @@ const PACKAGES: [&str; 9] = [
     "twofactord",
     "twofactor-server",
     "twofactor-link",
+    "twofactor-net",
     "tests",
 ];
 /// The libraries that have rules and know neither libpam nor a terminal.

@@ -8,6 +8,13 @@ use std::path::PathBuf;
 /// The port of a server, unless an address names another.
 pub const PORT: u16 = 7443;
 
+/// The files of a host that has joined, unless `[fleet]` names others.
+pub const CA: &str = "/etc/twofactor/fleet/ca.pem";
+/// The certificate.
+pub const CERTIFICATE: &str = "/etc/twofactor/fleet/host.pem";
+/// The key.
+pub const KEY: &str = "/etc/twofactor/fleet/host.key";
+
 /// `[fleet]`: this host asks a central store about users who have no account in its own files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
@@ -68,6 +75,15 @@ impl std::fmt::Debug for CentralStore {
 pub struct Port {
     /// The addresses that it listens on.
     pub listen: Vec<SocketAddr>,
+    /// The names by which hosts ask it; empty where it is the machine's.
+    pub names: Vec<String>,
+    /// The files of a site's own authority. `None` where the fleet has one of its own.
+    pub site: Option<SiteFiles>,
+}
+
+/// The files of a server where a site signs the certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteFiles {
     /// The chain of its certificate.
     pub certificate: PathBuf,
     /// Its private key.
@@ -107,7 +123,7 @@ impl HostRule {
 }
 
 /// True for a host name: letters, digits, hyphens and dots.
-pub(super) fn is_host_name(name: &str) -> bool {
+pub fn is_host_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     (1..=253).contains(&name.len()) && name.bytes().all(is_plain) && !name.starts_with(['-', '.'])
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::fleet::{
-    CentralStore, HostRule, Membership, Port, ServerAddress, WRONG_CODES_PER_HOUR, is_host_name,
+    self, CentralStore, HostRule, Membership, Port, ServerAddress, SiteFiles, WRONG_CODES_PER_HOUR, is_host_name,
 };
 use crate::text::document::{Found, Section};
 
@@ -18,7 +18,11 @@ pub(super) fn membership(section: Section<'_, '_>) -> Option<Membership> {
         };
         listed.iter().filter_map(read).collect()
     });
-    let (ca, certificate, key) = (file(&section, "ca"), file(&section, "certificate"), file(&section, "key"));
+    let file = |name, usual: &str| {
+        if section.known(name) { file(&section, name) } else { Some(PathBuf::from(usual)) }
+    };
+    let (ca, certificate) = (file("ca", fleet::CA), file("certificate", fleet::CERTIFICATE));
+    let key = file("key", fleet::KEY);
     let _ = section.word("offline", &[((), "deny")]);
     section.finish();
     Some(Membership { servers: servers?, ca: ca?, certificate: certificate?, key: key? })
@@ -42,10 +46,22 @@ pub(super) fn port(section: Section<'_, '_>) -> Option<Port> {
         };
         listed.iter().filter_map(read).collect()
     });
-    let (certificate, key) = (file(&section, "certificate"), file(&section, "key"));
-    let client_ca = file(&section, "client_ca");
+    let names = section.strings("names").unwrap_or_default();
+    for name in names.iter().filter(|name| !is_host_name(name.value)) {
+        section.complain_about(name, "names lists names of this machine");
+    }
+    let names = names.iter().map(|name| name.value.to_ascii_lowercase()).collect();
+    let is_signed_by_site = ["certificate", "key", "client_ca"].into_iter().any(|name| section.known(name));
+    let site = if is_signed_by_site { site_files(&section).map(Some) } else { Some(None) };
     section.finish();
-    Some(Port { listen: listen?, certificate: certificate?, key: key?, client_ca: client_ca? })
+    Some(Port { listen: listen?, names, site: site? })
+}
+
+/// All three files, or none: half a site is a mistake.
+fn site_files(section: &Section<'_, '_>) -> Option<SiteFiles> {
+    let (certificate, key) = (file(section, "certificate"), file(section, "key"));
+    let client_ca = file(section, "client_ca");
+    Some(SiteFiles { certificate: certificate?, key: key?, client_ca: client_ca? })
 }
 
 pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {

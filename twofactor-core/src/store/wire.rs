@@ -12,6 +12,7 @@ mod channel;
 mod enrolling;
 mod error;
 mod helpdesk;
+mod membership;
 mod message;
 mod self_service;
 #[cfg(test)]
@@ -22,4 +23,5 @@ pub use call::{About, Call, Guess, ShownToken};
 pub use channel::Channel;
 pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
+pub use membership::{HostCall, IssuedCertificate, NewKey, answering_clock, answering_link, read_clock, read_link};
 pub use message::{LARGEST_ANSWER, LARGEST_QUESTION, Message};

@@ -128,3 +128,44 @@ create table twofactor.token_history (
     detail text
 );
 create index token_history_name on twofactor.token_history (name) where name is not null;
+
+-- The authority that signs the certificates of hosts and servers: one row, sealed. changes rises with each change of a host or of
+-- a certificate. wrong counts wrong join codes of the hour that began at wrong_since.
+create table twofactor.authority (
+    name text primary key check (name = 'authority'),
+    key integer not null,
+    sealed bytea not null,
+    changes bigint not null default 0,
+    wrong integer not null default 0,
+    wrong_since timestamptz not null default clock_timestamp()
+);
+
+-- The hosts that were added. One that was revoked stays, without certificates.
+create table twofactor.host (
+    name text primary key,
+    groups text[] not null,
+    added timestamptz not null default clock_timestamp(),
+    revoked timestamptz,
+    seen timestamptz
+);
+
+-- The certificates that a host may show, by their SHA-256 digest. Another is of no host.
+create table twofactor.certificate (
+    digest bytea primary key,
+    host text not null references twofactor.host,
+    serial text not null,
+    issued timestamptz not null default clock_timestamp(),
+    until timestamptz not null
+);
+create index certificate_host on twofactor.certificate (host);
+
+-- Join codes, by their number; of the rest a keyed digest.
+create table twofactor.join_code (
+    number integer primary key,
+    host text not null references twofactor.host,
+    digest bytea not null,
+    until timestamptz not null,
+    tries integer not null default 0,
+    used timestamptz
+);
+create index join_code_host on twofactor.join_code (host);

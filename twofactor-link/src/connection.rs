@@ -1,0 +1,85 @@
+//! A connection to a server, with one deadline for each thing that is done on it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use twofactor_core::config::fleet::ServerAddress;
+use twofactor_core::store::wire::{LARGEST_ANSWER, Message};
+use zeroize::Zeroizing;
+
+/// A connection that was opened.
+pub(crate) struct Connection(StreamOwned<ClientConnection, TcpStream>);
+
+impl Connection {
+    /// Connects to the first address of a server that takes it. TLS begins with the first question.
+    pub(crate) fn open(address: &ServerAddress, tls: Arc<ClientConfig>, deadline: Instant) -> io::Result<Self> {
+        let ServerAddress { name, port } = address;
+        let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in (name.as_str(), *port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, left(deadline)?) {
+                Ok(stream) => {
+                    // Else an answer waits for an acknowledgement: 44 ms each.
+                    stream.set_nodelay(true)?;
+                    let name = ServerName::try_from(name.clone()).map_err(io::Error::other)?;
+                    let tls = ClientConnection::new(tls, name).map_err(io::Error::other)?;
+                    return Ok(Self(StreamOwned::new(tls, stream)));
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Makes sure of the server, before anything is sent to it.
+    pub(crate) fn shake_hands(&mut self, deadline: Instant) -> io::Result<()> {
+        while self.0.conn.is_handshaking() {
+            self.wait_until(deadline)?;
+            self.0.conn.complete_io(&mut self.0.sock)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a question and receives its answer.
+    pub(crate) fn exchange(&mut self, question: &[u8], deadline: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
+        self.wait_until(deadline)?;
+        let length = u32::try_from(question.len()).map_err(io::Error::other)?;
+        let mut framed = Zeroizing::new(Vec::with_capacity(4 + question.len()));
+        framed.extend_from_slice(&length.to_be_bytes());
+        framed.extend_from_slice(question);
+        self.0.write_all(&framed)?;
+        self.0.flush()?;
+        let mut header = [0; 4];
+        self.read_exact(&mut header, deadline)?;
+        let mut answer = Zeroizing::new(vec![0; Message::length(header, LARGEST_ANSWER).map_err(io::Error::other)?]);
+        self.read_exact(&mut answer, deadline)?;
+        Ok(answer)
+    }
+
+    /// As `read_exact`, with one deadline for all of it: a server that sends a byte now and then is late, too.
+    fn read_exact(&mut self, mut rest: &mut [u8], deadline: Instant) -> io::Result<()> {
+        while !rest.is_empty() {
+            self.wait_until(deadline)?;
+            let read = self.0.read(rest)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest = rest.get_mut(read..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn wait_until(&self, deadline: Instant) -> io::Result<()> {
+        let left = left(deadline)?;
+        self.0.sock.set_read_timeout(Some(left))?;
+        self.0.sock.set_write_timeout(Some(left))
+    }
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}

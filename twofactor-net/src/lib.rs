@@ -1,0 +1,11 @@
+//! What the link of a host and the servers of its fleet have in common: files of certificates, keys of hosts, and the code with which a
+//! host joins.
+//!
+//! Nothing here opens a connection or judges a question.
+
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+pub mod host_key;
+pub mod join_code;
+pub mod pem;

@@ -1,0 +1,196 @@
+//! The hosts of a fleet with an authority of its own: added with a join code, joined with it, renewed, revoked.
+//!
+//! Invariants: a join code is charged before it is looked at, kept as a keyed digest that is bound to its host, and good once. The name in
+//! a certificate is the one that was added. A host that was revoked stays so until it is added again, and then joins anew.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq as _;
+use tokio_postgres::Config as Postgresql;
+use twofactor_core::config::fleet::is_host_name;
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::StoreError;
+use twofactor_core::store::wire::{IssuedCertificate, Message, NewKey};
+use twofactor_net::host_key::Request;
+use twofactor_net::join_code::JoinCode;
+use zeroize::Zeroizing;
+
+use crate::authority::{Authority, HostCertificate};
+use crate::database::Database;
+use crate::error::ServerError;
+use crate::host_table::{ListedHost, Tried};
+use crate::keys::Keys;
+use crate::roll::{Roll, Standing};
+
+/// The number of times that a number for a join code is chosen: few of a million are taken.
+const ROUNDS: usize = 16;
+
+/// The hosts of one store.
+pub struct FleetHosts {
+    database: Arc<Database>,
+    authority: Authority,
+    roll: Roll,
+}
+
+/// The outcome of adding a host.
+pub enum Added {
+    /// The join code, as it is shown.
+    Code(Zeroizing<String>),
+    /// It is there already.
+    IsThere,
+    /// This is no name of a host.
+    NoName,
+}
+
+/// What happens with a host of a name that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It stays as it is.
+    Refused,
+    /// It joins again: its present certificate ends when it does.
+    Joins,
+}
+
+impl FleetHosts {
+    /// The hosts of the store behind a connection string.
+    pub async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
+        Self::of(Arc::new(Database::open(postgresql, keys).await?)).await
+    }
+
+    pub(crate) async fn of(database: Arc<Database>) -> Result<Self, ServerError> {
+        let (authority, roll) = (database.authority().await?, Roll::new(Arc::clone(&database)));
+        Ok(Self { database, authority, roll })
+    }
+
+    /// Adds a host, and gives the code with which it joins. It may ask about users of these groups; about all where there is none.
+    pub async fn add(&self, name: &str, groups: &[String], again: Again) -> Result<Added, ServerError> {
+        let name = name.to_ascii_lowercase();
+        if !is_host_name(&name) || name.ends_with('.') {
+            return Ok(Added::NoName);
+        }
+        for _ in 0..ROUNDS {
+            if again == Again::Refused && self.database.has_host(&name).await? {
+                return Ok(Added::IsThere);
+            }
+            let code = JoinCode::new(self.authority.fingerprint()).ok_or(ServerError::NoRandomness)?;
+            let digest = self.database.digest_of_code(code.number, &name, code.secret.as_slice())?;
+            let number = signed(code.number);
+            if self.database.add_host(&name, groups, again == Again::Joins, (number, &digest)).await? {
+                return Ok(Added::Code(code.shown()));
+            }
+        }
+        Err(ServerError::Contended(ROUNDS))
+    }
+
+    /// All hosts, by their names.
+    pub async fn list(&self) -> Result<Vec<ListedHost>, ServerError> {
+        self.database.hosts().await
+    }
+
+    /// Ends all that a host may. False where there is none of this name.
+    pub async fn revoke(&self, name: &str) -> Result<bool, ServerError> {
+        self.database.revoke_host(&name.to_ascii_lowercase()).await
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The standing of the certificate with this digest; `None` where it counts no more, or never did.
+    pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<Arc<Standing>>, ServerError> {
+        self.roll.find(digest).await
+    }
+
+    /// Answers a host that joins. The second is a line for the journal.
+    pub(crate) async fn join(&self, number: u32, secret: &[u8], key: NewKey) -> (Message, String) {
+        match self.judge(number, secret, &request(key)).await {
+            Ok(Ok((host, new))) => {
+                let line = format!("{host} has joined, with certificate {}", new.serial);
+                (self.issued(host, &new), line)
+            }
+            Ok(Err(refused)) => {
+                let line = format!("a host may not join: {refused}");
+                let hint = "twofactor host add NAME, on the central machine, shows a new one";
+                (Message::refusing(Reason::NotRoot, refused, hint), line)
+            }
+            Err(error) => {
+                let line = format!("a host cannot join: {error}");
+                (Message::failing(&StoreError::from(error)), line)
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        number: u32,
+        secret: &[u8],
+        request: &Request,
+    ) -> Result<Result<(String, HostCertificate), &'static str>, ServerError> {
+        const WRONG: &str = "the join code is wrong";
+        let Some(public) = request.checked() else { return Ok(Err("the request is not signed by its key")) };
+        let code = match self.database.try_code(signed(number)).await? {
+            Tried::Code(code) => code,
+            Tried::TooMany => return Ok(Err("too many wrong join codes were tried in this hour")),
+            Tried::Unknown => {
+                self.database.count_wrong_code().await?;
+                return Ok(Err(WRONG));
+            }
+        };
+        let digest = self.database.digest_of_code(number, &code.host, secret)?;
+        if !bool::from(digest.ct_eq(&code.digest)) {
+            self.database.count_wrong_code().await?;
+            return Ok(Err(WRONG));
+        }
+        // Told to those who have the right one alone.
+        if code.is_used {
+            return Ok(Err("the join code was used already"));
+        }
+        if !code.is_fresh {
+            return Ok(Err("the join code has expired"));
+        }
+        let new = self.authority.certify_host(&code.host, public, SystemClock.now()?)?;
+        let is_used = self.database.use_code(signed(number), &code.host, &new).await?;
+        Ok(if is_used { Ok((code.host, new)) } else { Err("the join code was used already") })
+    }
+
+    /// Answers a host that renews its certificate, which has the digest `old`.
+    pub(crate) async fn renew(&self, host: &str, old: &[u8], key: NewKey) -> (Message, String) {
+        let renewed = async {
+            let request = request(key);
+            let Some(public) = request.checked() else { return Ok(None) };
+            let new = self.authority.certify_host(host, public, SystemClock.now()?)?;
+            let is_noted = self.database.renew(host, old, &new).await?;
+            Ok::<_, ServerError>(is_noted.then_some(new))
+        };
+        match renewed.await {
+            Ok(Some(new)) => {
+                let line = format!("{host} has renewed its certificate: {}", new.serial);
+                (self.issued(host.to_owned(), &new), line)
+            }
+            Ok(None) => {
+                let problem = "the certificate is not renewed";
+                let hint = "twofactor host list, on the central machine";
+                (Message::refusing(Reason::NotRoot, problem, hint), format!("{host}: {problem}"))
+            }
+            Err(error) => {
+                let line = format!("{host} cannot renew its certificate: {error}");
+                (Message::failing(&StoreError::from(error)), line)
+            }
+        }
+    }
+
+    fn issued(&self, name: String, new: &HostCertificate) -> Message {
+        let authority = self.authority.certificate().to_vec();
+        IssuedCertificate { name, certificate: new.der.to_vec(), authority }.message()
+    }
+}
+
+fn request(key: NewKey) -> Request {
+    Request { public: key.public, signature: key.signature }
+}
+
+/// The number as PostgreSQL has it. One that no code has stays one that none has.
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(-1)
+}

@@ -1,0 +1,110 @@
+//! The certificates that count, in memory, as the database has them.
+//!
+//! Invariants: what it says is at most [`FRESH`] old. While the database cannot be asked, no certificate counts: one that was revoked
+//! would be heard for as long.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex as Turn;
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+
+use crate::database::Database;
+use crate::error::ServerError;
+
+/// For so long the database is not asked again whether anything has changed.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// For so long it is not noted again that a host was heard.
+const NOTED: Duration = Duration::from_mins(1);
+
+/// A certificate that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The host.
+    pub(crate) host: String,
+    /// The groups about whose users it may ask; all where there is none.
+    pub(crate) groups: Vec<String>,
+    /// Until when, in seconds of Unix time.
+    until: u64,
+}
+
+/// The certificates that count, by their digest.
+pub(crate) struct Roll {
+    database: Arc<Database>,
+    known: Mutex<Known>,
+    renewing: Turn<()>,
+    /// When it was noted last that a host was heard.
+    noted: Mutex<HashMap<String, Instant>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// When the database was asked last, and its number of changes then.
+    asked: Option<(Instant, i64)>,
+    standings: HashMap<Vec<u8>, Arc<Standing>>,
+}
+
+impl Roll {
+    pub(crate) fn new(database: Arc<Database>) -> Self {
+        Self { database, known: Mutex::default(), renewing: Turn::default(), noted: Mutex::default() }
+    }
+
+    /// The standing of the certificate with this digest; `None` where it counts no more, or never did.
+    pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<Arc<Standing>>, ServerError> {
+        if !self.is_fresh() {
+            let _turn = self.renewing.lock().await;
+            // Another may have done it in the meantime.
+            if !self.is_fresh() {
+                self.renew().await?;
+            }
+        }
+        let now = SystemClock.now()?.seconds();
+        let found = self.known().standings.get(digest).filter(|standing| now < standing.until).map(Arc::clone);
+        if let Some(standing) = &found {
+            self.note(&standing.host);
+        }
+        Ok(found)
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.known().asked.is_some_and(|(asked, _)| asked.elapsed() < FRESH)
+    }
+
+    async fn renew(&self) -> Result<(), ServerError> {
+        let asked = Instant::now();
+        let changes = self.database.changes().await?;
+        if self.known().asked.is_some_and(|(_, known)| known == changes) {
+            self.known().asked = Some((asked, changes));
+            return Ok(());
+        }
+        let (changes, entries) = self.database.entries().await?;
+        let standing = |until: f64, host, groups| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a cast to an integer saturates"
+            )]
+            Arc::new(Standing { host, groups, until: until as u64 })
+        };
+        let entries = entries.into_iter().map(|entry| (entry.digest, standing(entry.until, entry.host, entry.groups)));
+        *self.known() = Known { asked: Some((asked, changes)), standings: entries.collect() };
+        Ok(())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes in the database that a host was heard, some time later. Its loss is no harm.
+    fn note(&self, host: &str) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.get(host).is_some_and(|noted| noted.elapsed() < NOTED) {
+            return;
+        }
+        noted.insert(host.to_owned(), Instant::now());
+        let (database, host) = (Arc::clone(&self.database), host.to_owned());
+        tokio::spawn(async move { database.note_seen(&host).await });
+    }
+}
