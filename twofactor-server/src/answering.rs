@@ -26,6 +26,7 @@ use crate::alarms::Alarms;
 use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::fleet_hosts::FleetHosts;
+use crate::housekeeping::Housekeeping;
 use crate::journal::complain;
 use crate::keys::Keys;
 use crate::memberships::Memberships;
@@ -37,6 +38,9 @@ pub(crate) const ROUNDS: usize = 64;
 /// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
 /// written: asked again under its number, it gets that answer.
 const PATIENCE: Duration = Duration::from_secs(9);
+
+/// The longest that a server which ends may take to say so.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The queues of one server. A user's attempts wait in one of them for each other, and not in the database.
 const QUEUES: usize = 1024;
@@ -80,6 +84,7 @@ impl Host {
 /// Judges for all hosts.
 pub struct Server {
     database: Arc<Database>,
+    instance: String,
     rules: VerificationRules,
     invitation: InvitationRule,
     decoy: Decoy,
@@ -97,13 +102,42 @@ impl Server {
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let queues = (0..QUEUES).map(|_| Mutex::new(())).collect();
         let (rules, invitation) = (VerificationRules::of(config), config.enrollment.invitation);
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
+        let instance = data_encoding::HEXLOWER.encode(&random);
         let (memberships, alarms) = (Memberships::new(), Alarms::default());
-        Ok(Self { database, rules, invitation, decoy, memberships, alarms, queues, hasher: RandomState::new() })
+        Ok(Self {
+            database,
+            instance,
+            rules,
+            invitation,
+            decoy,
+            memberships,
+            alarms,
+            queues,
+            hasher: RandomState::new(),
+        })
     }
 
-    /// Takes other keys from now on.
-    pub fn renew_keys(&self, keys: Keys) {
+    /// Takes other keys from now on. An error where they do not open what this server has sealed last.
+    pub fn renew_keys(&self, keys: Keys) -> Result<(), ServerError> {
+        let before = self.database.seals.keys();
+        if !keys.can_follow(&before) {
+            return Err(ServerError::UnknownKey(before.sealing()));
+        }
         self.database.seals.renew(keys);
+        Ok(())
+    }
+
+    /// Does the work beside the questions, for ever: says that the server runs, compares the clocks, removes what is old. Rows of the
+    /// audit are kept for `audit_days`.
+    pub async fn keep_house(&self, audit_days: u32) {
+        Housekeeping::new(&self.database, &self.instance, audit_days).work().await;
+    }
+
+    /// Says that the server does not run any more. Best effort: else it is known a minute later.
+    pub async fn leave(&self) {
+        let _ = timeout(GOODBYE, self.database.leave(&self.instance)).await;
     }
 
     /// The hosts that have joined this store, under its own authority.

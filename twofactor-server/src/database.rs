@@ -125,11 +125,11 @@ impl Database {
     /// Reads an account for a host, or the answer that the question has got already.
     pub(crate) async fn read(&self, host: &str, user: &UserName, question: &[u8]) -> Result<Found, ServerError> {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
-                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.answer, q.hour, q.wrong, q.before
+                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before
             from (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
-            left join twofactor.audit a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)
+            left join twofactor.answer a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)
             left join twofactor.quota q on q.host = $4";
         let name = user.as_str();
         let parameters: &Parameters<'_> =
@@ -259,7 +259,8 @@ impl Account {
 }
 
 /// A statement that writes, where the time of reading is the present, and notes that in the audit. `$1` is the user, `$2` and `$3`
-/// the time of reading and for how long it is the present, `$4` to `$10` the row of the audit, `$11` the wrong codes that are counted for the host.
+/// the time of reading and for how long it is the present, `$4` to `$6` and `$10` the row of the audit, `$7` to `$9` the answer to a
+/// host, `$11` the wrong codes that are counted for it.
 macro_rules! noted {
     ($written:literal $(, $also:literal)?) => {
         concat!(
@@ -271,8 +272,11 @@ macro_rules! noted {
                     before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
                     wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end
             )",
-            " insert into twofactor.audit (host, name, event, detail, question, key, answer, who)
-            select $4, $1, $5, $6, $7, $8, $9, $10 from written returning number"
+            ", answered as (
+                insert into twofactor.answer (question, key, sealed) select $7, $8, $9 from written where $4 <> ''
+                on conflict (question) do update set at = excluded.at, key = excluded.key, sealed = excluded.sealed
+            ) insert into twofactor.audit (host, name, event, detail, who)
+            select $4, $1, $5, $6, $10 from written returning number"
         )
     };
 }

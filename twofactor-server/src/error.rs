@@ -61,6 +61,9 @@ pub enum ServerError {
         /// The problem with it.
         problem: String,
     },
+    /// The text is no recipient of age.
+    #[error("{0} is no recipient of age, such as age1…")]
+    BadRecipient(String),
     /// A file of TLS cannot be used.
     #[error("{file}: {problem}")]
     TlsFile {
@@ -128,6 +131,7 @@ impl Unusable for ServerError {
             Self::BrokenSeal(_) | Self::DamagedToken(_) => {
                 "look at who may write to the database; restore the record from a backup".to_owned()
             }
+            Self::BadRecipient(_) => "age-keygen makes a key, and prints its recipient".to_owned(),
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
             Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
             Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),

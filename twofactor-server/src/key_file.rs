@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::Path;
 
 use data_encoding::BASE32_NOPAD;
@@ -12,6 +12,7 @@ use twofactor_core::text::document::{self, Section};
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
+use crate::escrow::Escrow;
 use crate::keys::{BYTES, Key, Keys};
 
 /// The largest file that is read, in bytes: hundreds of keys.
@@ -19,11 +20,21 @@ const LARGEST: usize = 64 * 1024;
 
 /// Reads the keys. The file must be `owner`'s, and no other user may read it.
 pub fn read(path: &Path, owner: Owner) -> Result<Keys, ServerError> {
+    read_guarded(path, owner, 0o077)
+}
+
+/// Reads the keys of a credential of systemd, whose folder no other user enters: its group stands for the list of those who may.
+pub fn read_credential(path: &Path, owner: Owner) -> Result<Keys, ServerError> {
+    read_guarded(path, owner, 0o037)
+}
+
+/// The mode must have none of these bits.
+fn read_guarded(path: &Path, owner: Owner, others: u32) -> Result<Keys, ServerError> {
     let wrong = |problem: String| ServerError::KeyFile { file: path.display().to_string(), problem };
     let content = read_file(path, owner, LARGEST).map_err(|error| wrong(error.to_string()))?;
     let content = content.ok_or_else(|| wrong("there is no such file".to_owned()))?;
     let mode = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode();
-    if mode & 0o077 != 0 {
+    if mode & others != 0 {
         return Err(wrong(format!("others than its owner may read it (mode {:o})", mode & 0o777)));
     }
     let text = std::str::from_utf8(&content).map_err(|_| wrong("this is no text".to_owned()))?;
@@ -35,16 +46,70 @@ pub fn read(path: &Path, owner: Owner) -> Result<Keys, ServerError> {
     Keys::new(keys, sealing).ok_or_else(|| wrong(problem.to_owned()))
 }
 
-/// Makes the file with a first key. One that is there stays.
-pub fn init(path: &Path) -> Result<(), ServerError> {
-    let wrong =
-        |error: &io::Error| ServerError::KeyFile { file: path.display().to_string(), problem: error.to_string() };
+/// Makes the file with a first key. One that is there stays. A copy for the escrow comes before it.
+pub fn init(path: &Path, escrow: Option<&Escrow>) -> Result<(), ServerError> {
+    if path.try_exists().unwrap_or(true) {
+        return Err(wrong(path, "it is there, and stays"));
+    }
     let text = written(&Keys::first()?);
-    let options = OpenOptions::new().write(true).create_new(true).mode(0o400).clone();
-    let mut file = options.open(path).map_err(|error| wrong(&error))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| wrong(&error))?;
+    escrow.map_or(Ok(()), |escrow| escrow.keep(&text))?;
+    create(path, text.as_bytes(), 0o400)
+}
+
+/// A change of the file of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyChange {
+    /// Adds a key that opens and does not seal.
+    Add,
+    /// Seals with the newest key.
+    SealWithTheNewest,
+    /// Takes these keys away, but for the one that seals.
+    TakeAway(Vec<i32>),
+}
+
+/// Changes the file, which keeps its owner and mode. A copy for the escrow comes before it.
+pub fn change(path: &Path, owner: Owner, change: &KeyChange, escrow: Option<&Escrow>) -> Result<Keys, ServerError> {
+    let before = read(path, owner)?;
+    let keys = match change {
+        KeyChange::Add => before.with_another()?,
+        KeyChange::SealWithTheNewest => before.sealing_with_the_newest(),
+        KeyChange::TakeAway(numbers) => before.without(numbers),
+    };
+    let text = written(&keys);
+    escrow.map_or(Ok(()), |escrow| escrow.keep(&text))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    let failed = |error: &io::Error| wrong(path, error);
+    match fs::remove_file(&beside) {
+        // What was left by a change that was interrupted.
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(&error)),
+    }
+    let there = fs::metadata(path).map_err(|error| failed(&error))?;
+    create(&beside, text.as_bytes(), there.mode() & 0o700)?;
+    let given = chown(&beside, Some(there.uid()), Some(there.gid()));
+    given.and_then(|()| fs::rename(&beside, path)).map_err(|error| failed(&error))?;
+    flush_folder(path)?;
+    Ok(keys)
+}
+
+/// A new file, durably.
+pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), ServerError> {
+    let failed = |error: io::Error| wrong(path, &error);
+    let options = OpenOptions::new().write(true).create_new(true).mode(mode).clone();
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    flush_folder(path)
+}
+
+fn flush_folder(path: &Path) -> Result<(), ServerError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(&error))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(path, &error))
+}
+
+fn wrong(path: &Path, problem: impl std::fmt::Display) -> ServerError {
+    ServerError::KeyFile { file: path.display().to_string(), problem: problem.to_string() }
 }
 
 fn written(keys: &Keys) -> Zeroizing<String> {
@@ -93,10 +158,10 @@ mod tests {
         let path = folder.path().join("seed.key");
         let me = Owner(nix::unistd::geteuid().as_raw());
         assert!(read(&path, me).is_err());
-        init(&path).unwrap();
+        init(&path, None).unwrap();
         let keys = read(&path, me).unwrap();
         assert!(keys.numbers() == [1] && keys.sealing() == 1 && *keys.all[0].secret != [0; BYTES]);
-        assert!(init(&path).is_err(), "it is there");
+        assert!(init(&path, None).is_err(), "it is there");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o400);
         for (mode, reads) in [(0o600, true), (0o640, false), (0o604, false), (0o620, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();

@@ -44,6 +44,31 @@ impl Keys {
         Ok(Self { all: vec![Key::random(1)?], sealing: 1 })
     }
 
+    /// The same with a new key, which opens and does not seal.
+    pub(crate) fn with_another(mut self) -> Result<Self, ServerError> {
+        let newest = self.all.last().map_or(0, |key| key.number);
+        self.all.push(Key::random(newest.saturating_add(1))?);
+        Ok(self)
+    }
+
+    /// The same where the newest key seals.
+    pub(crate) fn sealing_with_the_newest(self) -> Self {
+        let sealing = self.all.last().map_or(self.sealing, |key| key.number);
+        Self { sealing, ..self }
+    }
+
+    /// The same without these keys. The one that seals stays.
+    pub(crate) fn without(mut self, numbers: &[i32]) -> Self {
+        self.all.retain(|key| key.number == self.sealing || !numbers.contains(&key.number));
+        self
+    }
+
+    /// True when a server may go on with these keys after `before`: what it has sealed last can be opened.
+    pub(crate) fn can_follow(&self, before: &Self) -> bool {
+        let is_kept = |key: &Key| self.find(key.number).is_ok_and(|kept| *kept.secret == *key.secret);
+        before.find(before.sealing).is_ok_and(is_kept)
+    }
+
     /// The numbers of the keys, oldest first.
     pub fn numbers(&self) -> Vec<i32> {
         self.all.iter().map(|key| key.number).collect()

@@ -8,7 +8,9 @@
 mod failure;
 mod host_command;
 mod hosts;
+mod key_commands;
 mod own_names;
+mod seed_key;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,14 +24,14 @@ use twofactor_core::config::fleet::{CentralStore, Port};
 use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Unusable as _;
-use twofactor_server::{
-    Admission, Keys, Server, ServerError, check, init_keys, read_keys, serve, tls_of_fleet, tls_of_site,
-};
+use twofactor_server::{Admission, Server, ServerError, check, serve, tls_of_fleet, tls_of_site};
 
 use failure::Failure;
 use host_command::HostCommand;
 use hosts::ListedHosts;
+use key_commands::KeyCommand;
 use own_names::names;
+use seed_key::SeedKey;
 
 /// The central store of a fleet.
 #[derive(Debug, Parser)]
@@ -56,12 +58,6 @@ enum Command {
     Host(HostCommand),
 }
 
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    /// Make the file of keys. One that is there stays
-    Init,
-}
-
 fn main() -> ExitCode {
     let Arguments { config: path, command } = Arguments::parse();
     let done = Config::load(&path, Expected::Certainly, Owner::ROOT)
@@ -82,14 +78,10 @@ fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
     };
     let store = config.central_store.as_ref().ok_or_else(|| missing("store"))?;
     match command {
-        Command::Key(KeyCommand::Init) => {
-            init_keys(&store.seed_key)?;
-            println!("{} has a new key. Copy it to every server, and keep a copy elsewhere.", store.seed_key.display());
-            Ok(())
-        }
+        Command::Key(command) => key_commands::run(command, store, &runtime()?),
         Command::Host(command) => {
             let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
-            runtime()?.block_on(host_command::run(command, postgresql, keys(store)?))
+            runtime()?.block_on(host_command::run(command, postgresql, SeedKey::of(store).read()?))
         }
         Command::Check => checked(store, config),
         Command::Serve => {
@@ -103,20 +95,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string(), "is the machine out of memory?"))
 }
 
-/// The keys, of a file that is this process's or root's.
-fn keys(store: &CentralStore) -> Result<Keys, ServerError> {
-    let own = Owner(nix::unistd::geteuid().as_raw());
-    read_keys(&store.seed_key, Owner::ROOT)
-        .or_else(|error| if own == Owner::ROOT { Err(error) } else { read_keys(&store.seed_key, own) })
-}
-
 /// Prints a line for each thing that was looked at.
 fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
-    let keys = keys(store);
+    let seed_key = SeedKey::of(store);
+    let keys = seed_key.read();
     let mut findings = vec![match &keys {
-        Ok(keys) => {
-            Ok(format!("{}: keys {:?}; key {} seals", store.seed_key.display(), keys.numbers(), keys.sealing()))
-        }
+        Ok(keys) => Ok(format!("{}: keys {:?}; key {} seals", seed_key.path.display(), keys.numbers(), keys.sealing())),
         Err(error) => Err((error.to_string(), error.hint())),
     }];
     if let Some(port) = &config.port {
@@ -151,7 +135,8 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
 async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Path) -> Result<(), Failure> {
     let site = port.site.as_ref().map(tls_of_site).transpose()?;
     let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
-    let server = Arc::new(Server::open(postgresql, keys(store)?, config).await?);
+    let seed_key = SeedKey::of(store);
+    let server = Arc::new(Server::open(postgresql, seed_key.read()?, config).await?);
     let listed = Arc::new(ListedHosts::new(path, config));
     let (acceptor, admission) = match site {
         Some(acceptor) => (acceptor, Admission::Site(listed)),
@@ -175,7 +160,10 @@ async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Pa
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
         _ = serving.join_next() => {}
+        () = seed_key.watch(&server) => {}
+        () = server.keep_house(store.audit_days) => {}
     }
+    server.leave().await;
     // Questions that are being answered are asked again under their number, of another server.
     Ok(())
 }

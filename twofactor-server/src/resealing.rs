@@ -3,14 +3,20 @@
 //! Invariants: a record is written only where it is the one that was read, so no login's write is lost. Nothing but seal and key
 //! changes: not the version, which logins compare. A record that opens with no key is left as it is, and named.
 
+use std::time::Duration;
+
 use tokio_postgres::types::Type;
 use tokio_postgres::{Config, Row};
 
 use crate::database::{Database, Parameters};
 use crate::error::ServerError;
+use crate::housekeeping::Running;
 use crate::keys::Keys;
 use crate::sealed_columns::{SEALED_COLUMNS, SealedColumn};
 use crate::sealing::Sealed;
+
+/// The longest that a look at every record may take.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Records of one statement.
 const PORTION: i64 = 500;
@@ -41,16 +47,28 @@ pub async fn reseal(postgresql: Config, keys: Keys) -> Result<Vec<Resealed>, Ser
     Ok(all)
 }
 
-/// The number of records of each key, in all columns.
-pub async fn keys_in_use(postgresql: Config, keys: Keys) -> Result<Vec<(i32, i64)>, ServerError> {
+/// The use of a store's keys.
+#[derive(Debug)]
+pub struct KeyUse {
+    /// The number of records of each key, in all columns.
+    pub records: Vec<(i32, i64)>,
+    /// The servers that run.
+    pub servers: Vec<Running>,
+}
+
+/// Looks at the use of all keys.
+pub async fn key_use(postgresql: Config, keys: Keys) -> Result<KeyUse, ServerError> {
     let database = Database::open(postgresql, keys).await?;
     let each = SEALED_COLUMNS.iter().map(|SealedColumn { table, key, sealed, .. }| {
         format!("select {key} as key from twofactor.{table} where {sealed} is not null")
     });
-    let each = each.collect::<Vec<_>>().join(" union all ");
+    // An answer may be asked for again.
+    let each = each.chain(["select key from twofactor.answer".to_owned()]).collect::<Vec<_>>().join(" union all ");
     let counted = format!("select key, count(*) from ({each}) as every group by key order by key");
-    let rows = database.ask(&counted, &[]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    // All records are read: more than a login waits for.
+    let rows = database.ask_within(PATIENCE, &counted, &[]).await?;
+    let records = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    Ok(KeyUse { records: records.collect::<Result<_, ServerError>>()?, servers: database.running().await? })
 }
 
 impl Database {
@@ -64,7 +82,8 @@ impl Database {
         let (mut done, mut broken, mut after, mut rounds) = (0, Vec::new(), String::new(), 0);
         loop {
             let portion: &Parameters<'_> = &[(&sealing, Type::INT4), (&after, Type::TEXT), (&PORTION, Type::INT8)];
-            let rows = self.ask(&select, portion).await?;
+            // The last one of a column looks through all that is left.
+            let rows = self.ask_within(PATIENCE, &select, portion).await?;
             let Some(last) = rows.last() else { break };
             match self.reseal_portion(column, sealing, &rows, &mut broken).await {
                 Ok(written) => {
@@ -77,7 +96,7 @@ impl Database {
             }
         }
         let count = format!("select count(*) from twofactor.{table} where {key} <> $1");
-        let rows = self.ask(&count, &[(&sealing, Type::INT4)]).await?;
+        let rows = self.ask_within(PATIENCE, &count, &[(&sealing, Type::INT4)]).await?;
         let left = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
         Ok(Resealed { column, done, left, broken })
     }

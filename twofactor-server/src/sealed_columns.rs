@@ -36,11 +36,11 @@ pub const SEALED_COLUMNS: &[SealedColumn] = &[
     SealedColumn { table: "burned", key: "key", sealed: "sealed", owner: "t.seed", kind: Kind::Burned },
 ];
 
-/// The other columns of bytes, with their tables: answers, which are emptied soon after they were given, and what no server opens.
+/// The other columns of bytes, with their tables: answers, which are removed soon after they were given, and what no server opens.
 pub const OTHER_BYTES: &[(&str, &str)] = &[
-    ("audit", "answer"),
+    ("answer", "sealed"),
     // A keyed digest.
-    ("audit", "question"),
+    ("answer", "question"),
     ("certificate", "digest"),
     ("decoy", "sealed"),
     // The digest of a vendor's file.

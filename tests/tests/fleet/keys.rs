@@ -1,10 +1,19 @@
 //! The keys of a store, and what they seal.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use twofactor_server::{OTHER_BYTES, SEALED_COLUMNS};
+use twofactor_tests::requirements;
 
-use super::Fleet;
+use super::network::ask;
+use super::program::{Machine, said};
+use super::{Enrolled, Fleet, is_accepted, question, redeem};
 
 #[test]
 fn every_column_of_bytes_in_the_schema_is_known_to_be_sealed_or_not() {
@@ -17,4 +26,177 @@ fn every_column_of_bytes_in_the_schema_is_known_to_be_sealed_or_not() {
     let sealed = SEALED_COLUMNS.iter().map(|column| format!("{}.{}", column.table, column.sealed));
     let others = OTHER_BYTES.iter().map(|(table, column)| format!("{table}.{column}"));
     assert_eq!(sealed.chain(others).collect::<BTreeSet<_>>(), there);
+}
+
+/// Runs `key …`, which must succeed.
+#[track_caller]
+fn key(machine: &Machine, arguments: &[&str]) -> String {
+    let output = machine.run(&[&["key"], arguments].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+    said(&output)
+}
+
+#[track_caller]
+fn refused(machine: &Machine, arguments: &[&str]) -> String {
+    let output = machine.run(&[&["key"], arguments].concat());
+    assert!(!output.status.success(), "{arguments:?}: {}", said(&output));
+    said(&output)
+}
+
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(40);
+    while !holds() {
+        assert!(Instant::now() < until, "{what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The numbers of the keys that records have.
+fn in_use(machine: &Machine) -> String {
+    let each = SEALED_COLUMNS.iter().map(|column| {
+        format!("select {} as key from twofactor.{} where {} is not null", column.key, column.table, column.sealed)
+    });
+    let each = each.collect::<Vec<_>>().join(" union ");
+    machine.postgres.sql(&format!("select string_agg(key::text, ',' order by key) from ({each}) as every"))
+}
+
+#[test]
+fn a_key_is_changed_while_logins_run_and_no_server_is_left_behind() {
+    let Some(machine) = Machine::new() else { return };
+    key(&machine, &["init"]);
+    machine.configure("[[host]]\nname = \"web1.example.org\"\nmay = [\"login\", \"enroll\"]\n");
+    let serving = machine.serve();
+    let file = machine.site.place("seed.key");
+    // A server elsewhere, whose file is not this one.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("seed.key");
+    fs::copy(&file, &copy).unwrap();
+    let elsewhere = Fleet::beside(&machine.postgres, copy.clone());
+    let desk = elsewhere.host("desk");
+    let users: Vec<Enrolled> = (0..600).map(|user| Enrolled::at(&desk, &format!("user{user}"))).collect();
+    let server = &elsewhere.servers[0];
+    let house = elsewhere.runtime.spawn({
+        let server = std::sync::Arc::clone(server);
+        async move { server.keep_house(400).await }
+    });
+    assert!(refused(&machine, &["retire"]).contains("no other key"));
+
+    let (stop, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        // Every login of the whole rotation is accepted, at both servers.
+        let logging_in = scope.spawn(|| {
+            let mut web1 = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
+            for (number, pair) in (1..).zip(users.chunks_exact(2)) {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                let answer = ask(&mut web1, &question(&pair[0], &pair[0].code(0), number)).unwrap();
+                assert_eq!(answer.in_short(), "redeemed app", "{number}");
+                assert!(is_accepted(redeem(&desk.store(), &pair[1].person, &pair[1].code(0))), "{number}");
+                logins.fetch_add(1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(60));
+            }
+        });
+        let said = key(&machine, &["rotate"]);
+        assert!(said.contains("key 2, which opens and does not seal yet"), "{said}");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o400);
+        until("the server here has read the file", || {
+            machine.postgres.sql("select count(*) from twofactor.server where keys = '{1,2}'") == "1"
+        });
+        let problem = refused(&machine, &["rotate", "--seal"]);
+        assert!(problem.contains("does not have key 2"), "{problem}");
+        assert_eq!(in_use(&machine), "1");
+        fs::copy(&file, &copy).unwrap();
+        server.renew_keys(twofactor_server::read_keys(&copy, super::owner()).unwrap()).unwrap();
+        until("the other one has it", || {
+            machine.postgres.sql("select count(*) from twofactor.server where keys = '{1,2}'") == "2"
+        });
+        let said = key(&machine, &["rotate", "--seal"]);
+        assert!(said.contains("Key 2 seals") && said.contains("2 servers"), "{said}");
+        until("a login is sealed with the new key", || in_use(&machine) == "1,2");
+        assert!(refused(&machine, &["retire"]).contains("seals with key 1 still"));
+        // The other server has the old file, and seals with the old key still.
+        fs::copy(&file, &copy).unwrap();
+        server.renew_keys(twofactor_server::read_keys(&copy, super::owner()).unwrap()).unwrap();
+        until("both seal with it", || {
+            machine.postgres.sql("select count(*) from twofactor.server where sealing = 2") == "2"
+        });
+        let said = key(&machine, &["reseal"]);
+        assert!(said.contains("Every record has key 2"), "{said}");
+        assert_eq!(in_use(&machine), "2");
+        let during = logins.load(Ordering::SeqCst);
+        until("logins go on", || logins.load(Ordering::SeqCst) > during + 2);
+        stop.store(true, Ordering::SeqCst);
+        logging_in.join().unwrap();
+    });
+    machine.postgres.sql("delete from twofactor.answer where key = 1");
+    let said = key(&machine, &["retire"]);
+    assert!(said.contains("Keys [1] are gone"), "{said}");
+    let status = key(&machine, &["status"]);
+    assert!(!status.contains("key 1:") && status.contains("key 2: ") && status.contains("seals with 2"), "{status}");
+    // With the new file alone all accounts open, and used codes stay used.
+    drop(serving);
+    house.abort();
+    let _serving = machine.serve();
+    let mut web1 = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
+    for (number, user) in (10_000..).zip(users.iter().take(4)) {
+        let again = ask(&mut web1, &question(user, &user.code(0), number)).unwrap().in_short();
+        assert!(["refused replayed", "redeemed app"].contains(&again.as_str()), "{again}");
+    }
+    // A server with the old file says what it lacks.
+    let old = fs::read_to_string(&copy).unwrap().replace("sealing = 2", "sealing = 1");
+    let only_first = old[..old.find("\n[[key]]\nnumber = 2").unwrap()].to_owned();
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, only_first).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let refusal = super::program::said(&machine.run(&["serve"]));
+    assert!(refusal.contains("key 2, which this server does not have"), "{refusal}");
+}
+
+#[test]
+fn a_copy_of_the_keys_for_the_escrow_opens_with_age_and_nothing_is_made_without_it() {
+    if !requirements::programs_met(&["age", "age-keygen"]) {
+        return;
+    }
+    let Some(machine) = Machine::new() else { return };
+    let identity = machine.site.place("identity");
+    assert!(Command::new("age-keygen").arg("-o").arg(&identity).output().unwrap().status.success());
+    let recipient = Command::new("age-keygen").arg("-y").arg(&identity).output().unwrap();
+    let recipient = String::from_utf8(recipient.stdout).unwrap().trim().to_owned();
+    let (file, escrow) = (machine.site.place("seed.key"), machine.site.place("escrow.age"));
+    let place = escrow.display().to_string();
+    assert!(
+        refused(&machine, &["init", "--recipient", "age1nobody", "--escrow", &place]).contains("no recipient of age")
+    );
+    refused(&machine, &["init", "--recipient", &recipient]);
+    fs::create_dir(&escrow).unwrap();
+    refused(&machine, &["init", "--recipient", &recipient, "--escrow", &place]);
+    assert!(!file.exists(), "no key without its copy");
+    fs::remove_dir(&escrow).unwrap();
+    let said = key(&machine, &["init", "--recipient", &recipient, "--escrow", &place]);
+    assert!(said.contains("The copy for its keepers is"), "{said}");
+    let opened = |path: &std::path::Path| {
+        Command::new("age").arg("-d").arg("-i").arg(&identity).arg(path).output().unwrap().stdout
+    };
+    assert_eq!(opened(&escrow), fs::read(&file).unwrap());
+    assert_eq!(fs::metadata(&escrow).unwrap().mode() & 0o777, 0o600);
+    let second = machine.site.place("escrow2.age");
+    key(&machine, &["rotate", "--recipient", &recipient, "--escrow", &second.display().to_string()]);
+    assert_eq!(opened(&second), fs::read(&file).unwrap());
+}
+
+#[test]
+fn keys_that_come_as_a_credential_of_systemd_are_found() {
+    let Some(machine) = Machine::new() else { return };
+    key(&machine, &["init"]);
+    let credentials = tempfile::tempdir().unwrap();
+    let credential = credentials.path().join("seed.key");
+    fs::rename(machine.site.place("seed.key"), &credential).unwrap();
+    assert!(!machine.run(&["check"]).status.success());
+    let check = || machine.command(&["check"]).env("CREDENTIALS_DIRECTORY", credentials.path()).output().unwrap();
+    for (mode, is_good) in [(0o400, true), (0o440, true), (0o444, false), (0o460, false)] {
+        fs::set_permissions(&credential, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(check().status.success(), is_good, "{mode:o}: {}", said(&check()));
+    }
 }

@@ -10,6 +10,7 @@ mod network;
 mod permissions;
 mod program;
 mod relay;
+mod retention;
 mod stories;
 mod tokens;
 
@@ -63,7 +64,7 @@ impl Fleet {
     fn with_servers(count: usize) -> Option<Self> {
         let keys = tempfile::tempdir().unwrap();
         let key_file = keys.path().join("seed.key");
-        init_keys(&key_file).unwrap();
+        init_keys(&key_file, None).unwrap();
         Some(Fleet::open(Self::postgres()?, key_file, Some(keys), count))
     }
 
@@ -283,7 +284,7 @@ fn a_lost_answer_is_given_again_for_the_same_attempt_and_for_no_other() {
         assert!(refused.starts_with("refused"), "{refused}");
     }
     // Its time is over.
-    fleet.postgres.sql("update twofactor.audit set at = at - interval '31 seconds'");
+    fleet.postgres.sql("update twofactor.answer set at = at - interval '31 seconds'");
     let late = said(fleet.answer("web1", &question(&alice, &code, 7)));
     assert!(!late.starts_with("redeemed"), "{late}");
 }
@@ -412,10 +413,9 @@ fn a_forged_answer_is_not_given_again() {
     let said = |message: Message| message.in_short();
     assert!(said(fleet.answer("web1", &question(&alice, &alice.code(0), 1))).starts_with("redeemed"));
     assert!(said(fleet.answer("web1", &question(&alice, &wrong, 2))).starts_with("refused"));
-    fleet.postgres.sql(
-        "update twofactor.audit a set answer = r.answer from twofactor.audit r
-         where a.detail like 'refused%' and r.detail like 'redeemed%'",
-    );
+    fleet
+        .postgres
+        .sql("update twofactor.answer a set sealed = r.sealed from twofactor.answer r where a.question <> r.question");
     let forged = said(fleet.answer("web1", &question(&alice, &wrong, 2)));
     assert!(forged.starts_with("failed"), "{forged}");
 }

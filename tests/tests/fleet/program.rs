@@ -66,7 +66,7 @@ impl Machine {
         )
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(server());
         command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null());
         command

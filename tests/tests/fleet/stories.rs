@@ -93,7 +93,7 @@ fn the_stories_of_every_store_hold_on_postgresql() {
     if Fleet::<Postgres>::postgres_is_there() {
         let postgres = Postgres::start(&["fsync=off", "synchronous_commit=off"]);
         let keys = tempfile::tempdir().unwrap();
-        init_keys(&keys.path().join("seed.key")).unwrap();
+        init_keys(&keys.path().join("seed.key"), None).unwrap();
         let cluster = Cluster { postgres, keys, databases: AtomicUsize::new(0) };
         *CLUSTER.lock().unwrap() = Some(Arc::new(cluster));
         told! {

@@ -61,6 +61,8 @@ pub struct CentralStore {
     pub postgresql: String,
     /// The file of the keys that seal what it keeps.
     pub seed_key: PathBuf,
+    /// The days for which rows of its audit are kept.
+    pub audit_days: u32,
 }
 
 /// Without the connection string: it may have a password.

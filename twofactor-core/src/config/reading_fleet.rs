@@ -28,11 +28,15 @@ pub(super) fn membership(section: Section<'_, '_>) -> Option<Membership> {
     Some(Membership { servers: servers?, ca: ca?, certificate: certificate?, key: key? })
 }
 
+/// The days for which the audit is kept, unless the configuration names others.
+const AUDIT_DAYS: u32 = 400;
+
 pub(super) fn central_store(section: Section<'_, '_>) -> Option<CentralStore> {
     let postgresql = required(&section, "postgresql", section.string("postgresql"));
     let seed_key = file(&section, "seed_key");
+    let audit_days = section.integer("audit_days", 1..=36_500).unwrap_or(AUDIT_DAYS);
     section.finish();
-    Some(CentralStore { postgresql: postgresql?.value.to_owned(), seed_key: seed_key? })
+    Some(CentralStore { postgresql: postgresql?.value.to_owned(), seed_key: seed_key?, audit_days })
 }
 
 pub(super) fn port(section: Section<'_, '_>) -> Option<Port> {

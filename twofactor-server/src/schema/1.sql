@@ -41,8 +41,25 @@ create table twofactor.quota (
     before integer not null
 ) with (fillfactor = 50);
 
--- Every judged attempt and every change of a sysadmin, who is in who: a host asks with its name and without one. The answer can be
--- asked for again, under the digest of the question, for half a minute.
+-- Servers that run, and the keys that each of them has.
+create table twofactor.server (
+    instance text primary key,
+    host text not null,
+    program text not null,
+    seen timestamptz not null,
+    keys integer[] not null,
+    sealing integer not null
+);
+
+-- Answers, which can be asked for again for half a minute under the digest of the question, and are removed soon after that.
+create table twofactor.answer (
+    question bytea primary key,
+    at timestamptz not null default clock_timestamp(),
+    key integer not null,
+    sealed bytea not null
+);
+
+-- Every judged attempt and every change of a sysadmin, who is in who: a host asks with its name and without one.
 create table twofactor.audit (
     number bigint generated always as identity primary key,
     at timestamptz not null default clock_timestamp(),
@@ -50,12 +67,8 @@ create table twofactor.audit (
     name text not null,
     event text not null,
     detail text not null,
-    question bytea not null,
-    key integer not null,
-    answer bytea not null,
     who text
 );
-create unique index audit_question on twofactor.audit (question);
 create index audit_name on twofactor.audit (name, at);
 
 -- Physical tokens. Changes of all these tables wait for each other at an advisory lock.
