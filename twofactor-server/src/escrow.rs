@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use age::{Encryptor, Recipient, x25519};
 
 use crate::error::ServerError;
-use crate::key_file;
+use crate::new_file::{create, wrong};
 
 /// The keepers, and the file that they get.
 pub struct Escrow {
@@ -24,16 +24,13 @@ impl Escrow {
 
     /// Writes the copy. A file that is there stays.
     pub(crate) fn keep(&self, text: &str) -> Result<(), ServerError> {
-        let failed = |error: io::Error| ServerError::KeyFile {
-            file: self.file.display().to_string(),
-            problem: error.to_string(),
-        };
+        let failed = |error: io::Error| wrong(&self.file, error);
         let recipients = self.recipients.iter().map(|recipient| recipient as &dyn Recipient);
         let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(io::Error::other(error)))?;
         let mut sealed = Vec::new();
         let mut writer = encryptor.wrap_output(&mut sealed).map_err(failed)?;
         writer.write_all(text.as_bytes()).map_err(failed)?;
         writer.finish().map_err(failed)?;
-        key_file::create(&self.file, &sealed, 0o600)
+        create(&self.file, &sealed, 0o600)
     }
 }

@@ -1,9 +1,9 @@
 //! The file of the keys that seal what the database keeps. All servers of a fleet have the same.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 
 use data_encoding::BASE32_NOPAD;
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::error::ServerError;
 use crate::escrow::Escrow;
 use crate::keys::{BYTES, Key, Keys};
+use crate::new_file::{create, flush_folder, wrong};
 
 /// The largest file that is read, in bytes: hundreds of keys.
 const LARGEST: usize = 64 * 1024;
@@ -92,24 +93,6 @@ pub fn change(path: &Path, owner: Owner, change: &KeyChange, escrow: Option<&Esc
     given.and_then(|()| fs::rename(&beside, path)).map_err(|error| failed(&error))?;
     flush_folder(path)?;
     Ok(keys)
-}
-
-/// A new file, durably.
-pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), ServerError> {
-    let failed = |error: io::Error| wrong(path, &error);
-    let options = OpenOptions::new().write(true).create_new(true).mode(mode).clone();
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
-    flush_folder(path)
-}
-
-fn flush_folder(path: &Path) -> Result<(), ServerError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(path, &error))
-}
-
-fn wrong(path: &Path, problem: impl std::fmt::Display) -> ServerError {
-    ServerError::KeyFile { file: path.display().to_string(), problem: problem.to_string() }
 }
 
 fn written(keys: &Keys) -> Zeroizing<String> {

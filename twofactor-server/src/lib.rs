@@ -22,6 +22,7 @@ mod key_file;
 mod keys;
 mod memberships;
 mod names;
+mod new_file;
 mod renaming;
 mod resealing;
 mod roll;
