@@ -7,6 +7,7 @@ DOCDIR ?= $(PREFIX)/share/doc/twofactor
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
@@ -22,15 +23,16 @@ TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
 .PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench bench-fleet lint
-.PHONY: install uninstall deb clean
+.PHONY: install install-link install-server uninstall deb clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
-build: ## Build the module, the tool and the broker, in release
+build: ## Build the module, the tool and the broker, and the programs of a fleet, in release
 	# The module by itself: packaging/cargo says why.
 	$(RELEASE) build --release --locked -p pam_twofactor
 	$(RELEASE) build --release --locked -p twofactor-cli -p twofactord
+	$(RELEASE) build --release --locked -p twofactor-server -p twofactor-link
 
 demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	$(TARGET)/release/demo
@@ -116,8 +118,15 @@ EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf 
 # What fail2ban counts, and the broker's units.
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
 UNITS = etc/systemd/system/twofactord.socket etc/systemd/system/twofactord.service
+# The programs of a fleet have packages of their own, with a page and units each.
+PAGES = $(filter-out man/twofactor-link.8 man/twofactor-server.8,$(wildcard man/*.8))
+LINK = $(wildcard etc/systemd/system/twofactor-link*)
+SERVER = etc/systemd/system/twofactor-server.service
+OF_LINK = $(SBINDIR)/twofactor-link $(MANDIR)/man8/twofactor-link.8 $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(LINK))
+OF_SERVER = $(SBINDIR)/twofactor-server $(MANDIR)/man8/twofactor-server.8 $(SYSUSERSDIR)/twofactor-server.conf \
+    $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(SERVER))
 INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(SBINDIR)/twofactord $(TMPFILESDIR)/twofactor.conf \
-    $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) $(patsubst man/%,$(MANDIR)/man8/%,$(wildcard man/*.8)) \
+    $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) $(patsubst man/%,$(MANDIR)/man8/%,$(PAGES)) \
     $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \
     $(addprefix $(DOCDIR)/,$(DOCUMENTS)) $(patsubst etc/%,$(DOCDIR)/examples/%,$(EXAMPLES)) \
     $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
@@ -136,7 +145,7 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	mv -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new $(DESTDIR)$(PAMDIR)/pam_twofactor.so
 	install -m 0755 $(TARGET)/release/twofactor $(TARGET)/release/twofactord $(DESTDIR)$(SBINDIR)/
 	install -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
-	install -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 $(PAGES) $(DESTDIR)$(MANDIR)/man8/
 	$(TARGET)/release/twofactor completions bash >$(DESTDIR)$(BASHDIR)/twofactor
 	$(TARGET)/release/twofactor completions zsh >$(DESTDIR)$(ZSHDIR)/_twofactor
 	$(TARGET)/release/twofactor completions fish >$(DESTDIR)$(FISHDIR)/twofactor.fish
@@ -156,17 +165,32 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	# What an older version kept elsewhere. On this host alone, and no reason to fail: "twofactor doctor" names it.
 	test -n "$(DESTDIR)" || $(SBINDIR)/twofactor --quiet migrate || true
 
+install-link: ## Install the link of a fleet's host, beside what install has put there
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(OF_LINK))))
+	install -m 0755 $(TARGET)/release/twofactor-link $(DESTDIR)$(SBINDIR)/
+	install -m 0644 man/twofactor-link.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 $(LINK) $(DESTDIR)$(UNITDIR)/
+	sed -i 's|@SBINDIR@|$(SBINDIR)|' $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(LINK)))
+
+install-server: ## Install the central store of a fleet, beside what install has put there
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(OF_SERVER))))
+	install -m 0755 $(TARGET)/release/twofactor-server $(DESTDIR)$(SBINDIR)/
+	install -m 0644 man/twofactor-server.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 etc/sysusers.d/twofactor-server.conf $(DESTDIR)$(SYSUSERSDIR)/
+	install -m 0644 $(SERVER) $(DESTDIR)$(UNITDIR)/
+	sed -i 's|@SBINDIR@|$(SBINDIR)|' $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SERVER)))
+
 uninstall: ## Remove what install put there; refuses while a PAM service still names the module
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
 	@services=$$(grep -ls '^[^#]*pam_twofactor' $(addprefix $(DESTDIR),$(SERVICES))); \
 	if [ -n "$$services" ]; then echo "$$services"; \
 	    echo 'the files above still use pam_twofactor.so: take it out of them first' >&2; exit 1; fi
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(OF_LINK) $(OF_SERVER))
 	for folder in $(addprefix $(DESTDIR),$(OWN_FOLDERS)); do \
 	    test ! -d $$folder || rmdir --ignore-fail-on-non-empty $$folder || exit 1; done
 	@echo 'kept: $(DESTDIR)/etc/twofactor and $(DESTDIR)/var/lib/twofactor'
 
-deb: ## Build the Debian package into target/deb
+deb: ## Build the Debian packages into target/deb
 	packaging/deb/build
 
 .PHONY: rpm

@@ -53,13 +53,24 @@ pub fn release() -> &'static Artifacts {
 
 /// The Debian package of this checkout, as `make deb` builds it.
 pub fn debian_package() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    &debian_packages()[0]
+}
+
+/// The same, with those of a fleet's link and server behind it.
+pub fn debian_packages() -> &'static [PathBuf; 3] {
+    static BUILT: OnceLock<[PathBuf; 3]> = OnceLock::new();
     BUILT.get_or_init(|| {
         let output = Command::new("make").arg("deb").current_dir(workspace()).output().expect("make runs");
         assert!(output.status.success(), "make deb failed:\n{}", String::from_utf8_lossy(&output.stderr));
         let built = std::fs::read_dir(workspace().join("target/deb")).expect("a folder of packages");
-        let mut packages = built.flatten().map(|entry| entry.path());
-        packages.find(|path| path.extension().is_some_and(|extension| extension == "deb")).expect("a package")
+        let packages: Vec<PathBuf> = built.flatten().map(|entry| entry.path()).collect();
+        ["libpam-twofactor", "twofactor-link", "twofactor-server"].map(|name| {
+            let is_it = |path: &&PathBuf| {
+                let file = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+                file.starts_with(&format!("{name}_")) && path.extension().is_some_and(|kind| kind == "deb")
+            };
+            packages.iter().find(is_it).unwrap_or_else(|| panic!("make deb built no {name}")).clone()
+        })
     })
 }
 

@@ -8,11 +8,11 @@ pub(crate) mod system;
 
 use std::ffi::OsStr;
 use std::fs::{self};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::artifacts::{debian_package, workspace};
+use crate::artifacts::{debian_packages, workspace};
 use system::base;
 
 use crate::private_host::{Host, said};
@@ -27,6 +27,9 @@ pub const PACKAGE: &str = "/root/libpam-twofactor.deb";
 /// Where [`debian`] puts the same package as it ships.
 pub const SHIPPED: &str = "/root/libpam-twofactor-shipped.deb";
 
+/// Where [`debian`] puts the packages of a fleet's link and server.
+pub const OF_A_FLEET: [&str; 2] = ["/root/twofactor-link.deb", "/root/twofactor-server.deb"];
+
 /// Runs `test` in a fresh Debian of every release, with the package at [`PACKAGE`] and [`SHIPPED`], or skips it where that
 /// cannot be done.
 pub fn debian(test: impl Fn(&Host) + Sync) {
@@ -36,6 +39,9 @@ pub fn debian(test: impl Fn(&Host) + Sync) {
             fresh(release, |host| {
                 fs::write(PACKAGE, &package.uncompressed).unwrap();
                 fs::write(SHIPPED, &package.shipped).unwrap();
+                for (path, bytes) in OF_A_FLEET.into_iter().zip(&package.of_a_fleet) {
+                    fs::write(path, bytes).unwrap();
+                }
                 test(host);
             });
         }
@@ -46,11 +52,12 @@ pub fn debian(test: impl Fn(&Host) + Sync) {
 struct Package {
     shipped: Vec<u8>,
     uncompressed: Vec<u8>,
+    of_a_fleet: [Vec<u8>; 2],
 }
 
 impl Package {
     /// Packed a second time, with the same content.
-    fn read(path: &Path) -> Self {
+    fn read([path, link, server]: &[PathBuf; 3]) -> Self {
         let place = workspace().join("target/tmp").join(format!("uncompressed-{}", std::process::id()));
         fs::create_dir_all(&place).unwrap();
         let (content, packed) = (place.join("content"), place.join("packed.deb"));
@@ -61,7 +68,8 @@ impl Package {
         dpkg_deb(&["--raw-extract".as_ref(), path.as_ref(), content.as_ref()]);
         let build = ["-Znone", "--root-owner-group", "--build"].map(OsStr::new);
         dpkg_deb(&[&build[..], &[content.as_ref(), packed.as_ref()]].concat());
-        let package = Self { shipped: fs::read(path).unwrap(), uncompressed: fs::read(packed).unwrap() };
+        let [shipped, uncompressed, link, server] = [path, &packed, link, server].map(|path| fs::read(path).unwrap());
+        let package = Self { shipped, uncompressed, of_a_fleet: [link, server] };
         fs::remove_dir_all(place).unwrap();
         package
     }
@@ -72,7 +80,7 @@ fn package_and_systems() -> &'static Package {
     static PACKED: OnceLock<Package> = OnceLock::new();
     PACKED.get_or_init(|| {
         std::thread::scope(|scope| {
-            let package = scope.spawn(|| Package::read(debian_package()));
+            let package = scope.spawn(|| Package::read(debian_packages()));
             for release in Release::ALL {
                 let _ = made(release);
             }

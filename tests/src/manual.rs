@@ -22,8 +22,12 @@ pub fn pages() -> Vec<String> {
 
 /// The pages of the tool: the overview and one for each group of commands.
 pub fn pages_of_the_tool() -> Vec<String> {
-    pages().into_iter().filter(|name| name == OVERVIEW || name.starts_with("twofactor-")).collect()
+    let is_of_the_tool = |name: &String| name == OVERVIEW || name.starts_with("twofactor-");
+    pages().into_iter().filter(|name| is_of_the_tool(name) && !OF_A_FLEET.contains(&name.as_str())).collect()
 }
+
+/// The pages of the programs of a fleet.
+pub const OF_A_FLEET: [&str; 2] = ["twofactor-link.8", "twofactor-server.8"];
 
 /// The page that lists all commands and explains what they have in common.
 pub const OVERVIEW: &str = "twofactor.8";

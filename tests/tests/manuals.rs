@@ -12,11 +12,12 @@ use twofactor_admin::checkup::Id;
 use twofactor_core::config::Config;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::Event;
-use twofactor_tests::artifacts::workspace;
+use twofactor_tests::artifacts::{self, workspace};
 use twofactor_tests::checkout::files_below;
 use twofactor_tests::documents;
 use twofactor_tests::manual::{
-    self, OVERVIEW, all_commands, explained, options_in_help, page, pages, pages_of_the_tool, section, source, synopsis,
+    self, OF_A_FLEET, OVERVIEW, all_commands, explained, options_in_help, page, pages, pages_of_the_tool, section,
+    source, synopsis,
 };
 use twofactor_tests::private_host::private_host;
 
@@ -71,6 +72,7 @@ fn every_page_has_the_sections_a_reader_looks_for() {
             "pam_twofactor.8" => &["ARGUMENTS", "RETURN CODES", "ENVIRONMENT", "FILES", "LOG"],
             "twofactor.toml.5" => &["KEYS", "FILES"],
             "twofactord.8" => &["OPTIONS", "LIMITS", "FILES"],
+            "twofactor-link.8" | "twofactor-server.8" => &["COMMANDS", "OPTIONS", "LIMITS", "FILES"],
             _ => &["COMMANDS"][..],
         });
         for section in sections {
@@ -193,6 +195,52 @@ fn the_overview_lists_every_command_under_the_page_that_explains_it() {
     }
     let explained = explained().into_iter().map(|(command, (page, _))| (command, page));
     assert_same("commands and pages", &explained.filter(|(_, page)| page != OVERVIEW).collect(), &listed);
+}
+
+#[test]
+fn the_programs_of_a_fleet_have_the_commands_and_options_of_their_pages() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    for (program, name) in [(artifacts::link(), OF_A_FLEET[0]), (artifacts::server(), OF_A_FLEET[1])] {
+        let (mut waiting, mut commands, mut options) = (vec![Vec::<String>::new()], Words::new(), Words::new());
+        while let Some(path) = waiting.pop() {
+            let help = Command::new(program).args(&path).arg("--help").output().unwrap();
+            let help = String::from_utf8(help.stdout).unwrap();
+            options.extend(long_options(&help));
+            let listed =
+                help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+            let named: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+            if named.is_empty() && !path.is_empty() {
+                commands.insert(path.join(" "));
+            }
+            waiting.extend(
+                named
+                    .into_iter()
+                    .filter(|word| *word != "help")
+                    .map(|word| path.iter().cloned().chain([word.to_owned()]).collect::<Vec<_>>()),
+            );
+        }
+        for own in ["--help", "--version"] {
+            options.remove(own);
+        }
+        let text = source(name);
+        let explained = |heading: &str| -> Words {
+            let part = text.split(&format!("\n.SH {heading}\n")).nth(1).unwrap().split("\n.SH ").next().unwrap();
+            tags(part).collect()
+        };
+        let words = |tag: &String| tag.trim_start_matches(".BR ").trim_start_matches(".B ").replace('"', "");
+        let command = |tag: &String| {
+            let words = words(tag);
+            let of_it = words.split_whitespace().take_while(|word| word.starts_with(char::is_lowercase));
+            of_it.collect::<Vec<_>>().join(" ")
+        };
+        let documented = explained("COMMANDS").iter().map(command).collect();
+        assert_same(&format!("commands of {name}"), &commands, &documented);
+        let documented: Words =
+            explained("OPTIONS").iter().chain(&explained("COMMANDS")).flat_map(|tag| long_options(tag)).collect();
+        assert_same(&format!("options of {name}"), &options, &documented);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use twofactor_tests::artifacts::{debian_package, workspace};
+use twofactor_tests::artifacts::{debian_package, debian_packages, workspace};
 use twofactor_tests::checkout::files_below;
 use twofactor_tests::documents;
 use twofactor_tests::private_host::said;
@@ -54,6 +54,20 @@ const INSTALLED: &[(&str, u32)] = &[
     ("etc/twofactor/twofactor.toml", 0o644),
     ("lib/security/pam_twofactor.so", 0o644),
     ("var/lib/twofactor/", 0o700),
+];
+
+/// The same of `make install-link` and `make install-server`.
+const OF_A_FLEET: &[(&str, u32)] = &[
+    ("PREFIX/lib/systemd/system/twofactor-link-renew.service", 0o644),
+    ("PREFIX/lib/systemd/system/twofactor-link-renew.timer", 0o644),
+    ("PREFIX/lib/systemd/system/twofactor-link.service", 0o644),
+    ("PREFIX/lib/systemd/system/twofactor-link.socket", 0o644),
+    ("PREFIX/lib/systemd/system/twofactor-server.service", 0o644),
+    ("PREFIX/lib/sysusers.d/twofactor-server.conf", 0o644),
+    ("PREFIX/sbin/twofactor-link", 0o755),
+    ("PREFIX/sbin/twofactor-server", 0o755),
+    ("PREFIX/share/man/man8/twofactor-link.8", 0o644),
+    ("PREFIX/share/man/man8/twofactor-server.8", 0o644),
 ];
 
 /// The same with the pages of the guide and those about security, the schemas and the pictures.
@@ -141,8 +155,16 @@ fn make_install_puts_everything_below_the_folder_it_is_told_and_uninstall_takes_
     }
     debian_package();
     let folder = folder("make-install");
-    let output = make("install", &folder);
-    assert!(output.status.success(), "{}", said(&output));
+    let of_a_fleet = folder.with_extension("fleet");
+    for (target, folder) in [("install", &folder), ("install-link", &of_a_fleet), ("install-server", &of_a_fleet)] {
+        let output = make(target, folder);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let expected = OF_A_FLEET.iter().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), *mode));
+    assert_eq!(listing(&of_a_fleet), expected.collect(), "what is installed for a fleet");
+    assert!(make("uninstall", &of_a_fleet).status.success());
+    assert_eq!(listing(&of_a_fleet), BTreeMap::new());
+    fs::remove_dir_all(of_a_fleet).unwrap();
     let expected = installed().into_iter().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), mode));
     assert_eq!(listing(&folder), expected.collect(), "what is installed");
     assert_eq!(broken_links(&folder), [""; 0]);
@@ -219,7 +241,7 @@ fn lintian_finds_no_error_and_no_warning() {
     }
     let lintian = Command::new("lintian")
         .args(["--fail-on", "error,warning", "--allow-root"])
-        .arg(debian_package())
+        .args(debian_packages())
         .output()
         .unwrap();
     assert!(lintian.status.success(), "{}", said(&lintian));

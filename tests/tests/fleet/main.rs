@@ -13,6 +13,7 @@ mod relay;
 mod retention;
 mod stories;
 mod tokens;
+mod units;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

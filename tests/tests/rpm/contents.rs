@@ -52,6 +52,30 @@ drwxr-xr-x root:root /usr/share/licenses/pam_twofactor-selinux-VERSION
 -rw-r--r-- root:root /usr/share/selinux/packages/targeted/pam_twofactor.pp.bz2
 ";
 
+const LINK: &str = "\
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactor-link-renew.service
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactor-link-renew.timer
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactor-link.service
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactor-link.socket
+-rwxr-xr-x root:root /usr/sbin/twofactor-link
+drwxr-xr-x root:root /usr/share/licenses/twofactor-link-VERSION
+-rw-r--r-- root:root /usr/share/licenses/twofactor-link-VERSION/LICENSE-APACHE l
+-rw-r--r-- root:root /usr/share/licenses/twofactor-link-VERSION/LICENSE-MIT l
+-rw-r--r-- root:root /usr/share/licenses/twofactor-link-VERSION/THIRD-PARTY-LICENSES l
+-rw-r--r-- root:root /usr/share/man/man8/twofactor-link.8.gz d
+";
+
+const SERVER: &str = "\
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactor-server.service
+-rw-r--r-- root:root /usr/lib/sysusers.d/twofactor-server.conf
+-rwxr-xr-x root:root /usr/sbin/twofactor-server
+drwxr-xr-x root:root /usr/share/licenses/twofactor-server-VERSION
+-rw-r--r-- root:root /usr/share/licenses/twofactor-server-VERSION/LICENSE-APACHE l
+-rw-r--r-- root:root /usr/share/licenses/twofactor-server-VERSION/LICENSE-MIT l
+-rw-r--r-- root:root /usr/share/licenses/twofactor-server-VERSION/THIRD-PARTY-LICENSES l
+-rw-r--r-- root:root /usr/share/man/man8/twofactor-server.8.gz d
+";
+
 const DOCUMENTS: &str = "/usr/share/doc/pam_twofactor/";
 
 fn of_this_version(files: &str) -> String {
@@ -65,6 +89,8 @@ fn the_packages_hold_these_files_with_these_modes_and_nothing_else() {
     let (documents, programs): (Vec<&str>, Vec<&str>) = files.lines().partition(|line| line.contains(DOCUMENTS));
     assert_eq!(programs.join("\n") + "\n", of_this_version(MODULE));
     assert_eq!(packages.selinux.files(), of_this_version(SELINUX));
+    assert_eq!(packages.link.files(), of_this_version(LINK));
+    assert_eq!(packages.server.files(), of_this_version(SERVER));
     for line in &documents {
         assert!(line.starts_with("-rw-r--r-- root:root") || line.starts_with("drwxr-xr-x root:root"), "{line}");
     }
@@ -123,7 +149,8 @@ fn rpmlint_finds_nothing_that_is_not_explained() {
     // It makes an empty database of rpms there.
     rpmlint.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     rpmlint.arg("--config").arg(packaging.join("rpmlint.toml"));
-    rpmlint.args([&packages.module.path, &packages.selinux.path]).arg(packaging.join("pam_twofactor.spec"));
+    rpmlint.args([&packages.module.path, &packages.selinux.path, &packages.link.path, &packages.server.path]);
+    rpmlint.arg(packaging.join("pam_twofactor.spec"));
     let output = rpmlint.output().unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && report.contains(" 0 errors, 0 warnings"), "{}", said(&output));
@@ -134,10 +161,12 @@ fn rpmlint_finds_nothing_that_is_not_explained() {
 #[test]
 fn the_programs_run_on_the_oldest_distribution_that_is_promised() {
     let Some(packages) = packages() else { return };
-    let required = packages.module.query(&["--requires"]);
-    let versions = required.split("GLIBC_2.").skip(1).filter_map(|rest| rest.split([')', '.']).next());
-    let newest = versions.map(|minor| minor.parse::<u32>().unwrap()).max().expect("a version of glibc");
-    assert!(newest <= 35, "{required}");
+    for package in [&packages.module, &packages.link, &packages.server] {
+        let required = package.query(&["--requires"]);
+        let versions = required.split("GLIBC_2.").skip(1).filter_map(|rest| rest.split([')', '.']).next());
+        let newest = versions.map(|minor| minor.parse::<u32>().unwrap()).max().expect("a version of glibc");
+        assert!(newest <= 35, "{required}");
+    }
     let readme = std::fs::read_to_string(workspace().join("packaging/README.md")).unwrap();
     assert!(readme.contains("glibc 2.35"), "packaging/README.md says what the packages need");
 }

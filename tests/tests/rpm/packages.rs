@@ -12,13 +12,17 @@ use twofactor_tests::requirements;
 /// What building and reading packages needs.
 const PROGRAMS: [&str; 7] = ["bzip2", "checkmodule", "m4", "rpm", "rpmbuild", "rpmlint", "semodule_package"];
 
-/// The two packages of one build.
+/// The packages of one build.
 #[derive(Debug)]
 pub(crate) struct Packages {
     /// `pam_twofactor`.
     pub(crate) module: Package,
     /// `pam_twofactor-selinux`.
     pub(crate) selinux: Package,
+    /// `twofactor-link`.
+    pub(crate) link: Package,
+    /// `twofactor-server`.
+    pub(crate) server: Package,
 }
 
 /// A package, as a file and as its bytes: a private host does not see the file.
@@ -53,7 +57,12 @@ fn build(number: &str) -> Packages {
         let start = format!("{name}-{}-{number}.", env!("CARGO_PKG_VERSION").replace('-', "~"));
         Package::read(&only_file(&folder, |file| file.starts_with(&start)))
     };
-    Packages { module: package("pam_twofactor"), selinux: package("pam_twofactor-selinux") }
+    Packages {
+        module: package("pam_twofactor"),
+        selinux: package("pam_twofactor-selinux"),
+        link: package("twofactor-link"),
+        server: package("twofactor-server"),
+    }
 }
 
 /// A new folder of this suite.
