@@ -216,15 +216,23 @@ pub(crate) struct Enroll {
     shared: Shared,
 }
 
-// `--force`, where a secret comes from elsewhere.
+// `--force`, where a secret comes from elsewhere, and the store that gets it.
 #[derive(Debug, Args)]
 struct Shared {
     /// Take a secret that another user or a token has
     #[arg(long, requires = "secret_file")]
     force: bool,
+    /// On a host of a fleet, or the machine of its central store: an account of this host alone
+    #[arg(long)]
+    local: bool,
 }
 
 impl Enroll {
+    /// True for an account of this host alone.
+    pub(crate) fn is_local(&self) -> bool {
+        self.shared.local
+    }
+
     pub(crate) fn sharing(&self) -> Sharing {
         if self.shared.force { Sharing::Allow } else { Sharing::Refuse }
     }
@@ -247,7 +255,7 @@ impl Enroll {
             from: None,
             qr_dir: None,
             qr_format: None,
-            shared: Shared { force: false },
+            shared: Shared { force: false, local: false },
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The core says what is wrong; here stands what that means to a sysadmin. The exit codes are those of the manual.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use twofactor_admin::checkup::some_of;
@@ -27,6 +27,7 @@ use crate::terminal::Unanswered;
 use status::{is_denied, of_file, of_store};
 
 pub(crate) use backup::{BackupFailure, is_damage};
+pub(crate) use fleet::FleetFailure;
 pub(crate) use leaving::LeavingFailure;
 pub(crate) use moving_in::MovingInFailure;
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
@@ -37,6 +38,7 @@ pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
 mod backup;
+mod fleet;
 mod helpdesk;
 mod leaving;
 mod moving_in;
@@ -60,6 +62,8 @@ pub(crate) enum Failure {
     NotHelped { user: Option<UserName>, serial: Option<Serial>, why: NotHelped },
     #[error("it is done, but the recovery codes could not be shown: {}", describe(.0))]
     OwnCodesUnseen(io::Error),
+    #[error(transparent)]
+    Fleet(#[from] FleetFailure),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("there is no user \"{0}\"")]
@@ -196,6 +200,7 @@ impl Failure {
             Self::MovingIn(failure) => failure.status(),
             Self::Backup(failure) => failure.status(),
             Self::Leaving(failure) => failure.status(),
+            Self::Fleet(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::SshKey { error, .. } => ssh_keys::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -305,10 +310,8 @@ impl Failure {
             Self::BadSecret { .. } => "the file holds one secret in base32 and nothing else".to_owned(),
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
             Self::FileExists(_) => "name another file, or remove this one".to_owned(),
-            Self::OutputFile { path, error } if error.kind() == io::ErrorKind::NotFound => {
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
-                format!("there is no folder {0}; make it: mkdir -p {1}", folder.display(), shell::path(folder))
-            }
+            Self::OutputFile { path, error } if error.kind() == io::ErrorKind::NotFound => missing_folder(path)?,
+            Self::Fleet(failure) => failure.hint(),
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
             Self::CodeRefused { user, refusal } => refusal.hint(user),
             Self::TokenCodeRefused { serial, refusal } => refusal.hint(serial),
@@ -370,6 +373,12 @@ impl Failure {
         };
         Some(hint)
     }
+}
+
+/// The way out where the folder of a file to write is not there.
+fn missing_folder(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    Some(format!("there is no folder {0}; make it: mkdir -p {1}", folder.display(), shell::path(folder)))
 }
 
 impl From<ServiceFailure> for Failure {

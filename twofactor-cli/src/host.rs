@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::prctl;
@@ -13,14 +14,15 @@ use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::Owner;
-use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
+use twofactor_core::host::user::{LookupError, Person, SystemUsers, Uid, UserDatabase as _, UserName};
+use twofactor_core::log::reason::Reason;
 use twofactor_core::store;
 use twofactor_core::store::administration::Author;
 use twofactor_core::store::administration::{AccountStatus, AdministeredStore, TokenError, TokenView};
 use twofactor_core::store::broker::{Broker, SOCKET};
 use twofactor_core::store::{Presence, StoreError};
 
-use crate::error::Failure;
+use crate::error::{Failure, FleetFailure};
 use crate::journal;
 use crate::output;
 
@@ -46,6 +48,30 @@ pub(crate) fn unanswering_broker() -> Option<String> {
     greeted.err().map(|error| error.to_string())
 }
 
+/// Opens the central store of a configuration. The name is that of the sysadmin, for its audit.
+pub type OpenCentral = fn(&Config, String) -> Result<Box<dyn AdministeredStore>, StoreError>;
+
+/// The store of this program, where it is no host's own: chosen once, before a command runs.
+static CENTRAL: OnceLock<OpenCentral> = OnceLock::new();
+
+/// Administers the central store from now on.
+pub(crate) fn administer_with(open: OpenCentral) {
+    let _ = CENTRAL.set(open);
+}
+
+/// True when the central store is administered, and not this host's files.
+pub(crate) fn administers_central() -> bool {
+    CENTRAL.get().is_some()
+}
+
+/// The store of a configuration.
+pub(crate) fn open_store(config: &Config) -> Result<Box<dyn AdministeredStore>, StoreError> {
+    match CENTRAL.get() {
+        Some(open) => open(config, journal::actor_or_root()),
+        None => Ok(Box::new(store::open(config, SystemClock))),
+    }
+}
+
 /// The host, for a command that touches accounts.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -63,7 +89,7 @@ impl Host {
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-        let accounts = Box::new(store::open(&config, SystemClock));
+        let accounts = open_store(&config)?;
         Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 
@@ -124,12 +150,30 @@ impl Host {
         Ok(Sysadmin { who: journal::actor_or_root(), at: self.now()? })
     }
 
+    /// A user the host knows, who gets a credential. In the files of a fleet's host only a user with an account there gets one: all others
+    /// are the central store's.
+    pub(crate) fn person_to_equip(&self, typed: &str) -> Result<Person, Failure> {
+        let person = known_person(typed)?;
+        self.must_be_local(&person.name)?;
+        Ok(person)
+    }
+
+    /// Refuses where the user is the central store's, and this is a host that asks it.
+    pub(crate) fn must_be_local(&self, user: &UserName) -> Result<(), Failure> {
+        if self.config.membership.is_none() || administers_central() || self.has_account(user)? {
+            return Ok(());
+        }
+        Err(FleetFailure::NotLocal(user.clone()).into())
+    }
+
     fn has_account(&self, user: &UserName) -> Result<bool, Failure> {
         match self.accounts.presence(user) {
             Ok(Presence::Enrolled) => Ok(true),
             // What is lost can be reset, and every other command says what is wrong with it.
             Err(error) if error.loss().is_some() => Ok(true),
             Ok(Presence::Absent(_)) => Ok(false),
+            // So is what was damaged in the central store.
+            Err(error) if administers_central() && error.reason() == Reason::StoreCorrupt => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
@@ -169,9 +213,22 @@ pub(crate) fn raise_open_files() {
     }
 }
 
-/// A user the host knows.
+/// A user the host knows. The central machine of a fleet need not know its users: there a name that it does not know is taken as it was
+/// typed, and that is said.
+pub(crate) fn person(typed: &str) -> Result<Option<Person>, LookupError> {
+    if let Some(person) = SystemUsers.person(typed)? {
+        return Ok(Some(person));
+    }
+    let name = UserName::new(typed).ok().filter(|_| administers_central());
+    Ok(name.map(|name| {
+        output::warning(&format!("this machine does not know {name}: the name counts on all hosts as it was typed"));
+        Person { name, uid: Uid::NONE }
+    }))
+}
+
+/// The same, of whom there must be one.
 pub(crate) fn known_person(typed: &str) -> Result<Person, Failure> {
-    SystemUsers.person(typed)?.ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
+    person(typed)?.ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
 }
 
 /// The uid that a name stands for now; `None` where the host does not know the user, or cannot tell.

@@ -34,14 +34,9 @@ const KNOWN_ELSEWHERE: [(&[&str], &[&str]); 9] = [
     (&["completion"], &["completions"]),
 ];
 
-/// Reads the arguments of this process. `help` and `version` are answered here, as `--help` and `--version` are.
-pub(crate) fn read_arguments() -> Result<Typed, clap::Error> {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    parse(&words)
-}
-
-/// Reads a command line; an error is a page of help, the version, or a mistake with its tip.
-fn parse(words: &[OsString]) -> Result<Typed, clap::Error> {
+/// Reads a command line; an error is a page of help, the version, or a mistake with its tip. `help` and `version` are answered here, as
+/// `--help` and `--version` are.
+pub(crate) fn parse(words: &[OsString]) -> Result<Typed, clap::Error> {
     let error = match Typed::try_parse_from(words) {
         Ok(Typed { command: Command::Help(help), .. }) => return Err(page_of(&help.command)),
         Ok(Typed { command: Command::Version, .. }) => return Err(answer_to(["--version".into()])),

@@ -64,6 +64,9 @@ pub enum ServerError {
     /// The text is no recipient of age.
     #[error("{0} is no recipient of age, such as age1…")]
     BadRecipient(String),
+    /// The configuration names no central store.
+    #[error("the configuration has no [store]")]
+    NoStore,
     /// A file of TLS cannot be used.
     #[error("{file}: {problem}")]
     TlsFile {
@@ -133,6 +136,7 @@ impl Unusable for ServerError {
             }
             Self::BadRecipient(_) => "age-keygen makes a key, and prints its recipient".to_owned(),
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
+            Self::NoStore => "see [store] in twofactor.toml(5)".to_owned(),
             Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
             Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command: it says what it has found")]
 
+mod administering;
 mod failure;
 mod host_command;
 mod hosts;
@@ -12,6 +13,7 @@ mod key_commands;
 mod own_names;
 mod seed_key;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,6 +52,12 @@ enum Command {
     Serve,
     /// Say what is wrong: with the database, the clocks, the keys, the certificate
     Check,
+    /// Run a command of twofactor on the central store: twofactor does so itself where its configuration has [store]
+    Administer {
+        /// The command, after "--"
+        #[arg(last = true)]
+        words: Vec<OsString>,
+    },
     /// The keys that seal what the database keeps
     #[command(subcommand)]
     Key(KeyCommand),
@@ -60,6 +68,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let Arguments { config: path, command } = Arguments::parse();
+    if let Command::Administer { words } = command {
+        return administering::run(path, &words);
+    }
     let done = Config::load(&path, Expected::Certainly, Owner::ROOT)
         .map_err(|error| Failure::new(error.lines().join("\n"), error.hint()))
         .and_then(|config| run(&command, &config, &path));
@@ -84,6 +95,7 @@ fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
             runtime()?.block_on(host_command::run(command, postgresql, SeedKey::of(store).read()?))
         }
         Command::Check => checked(store, config),
+        Command::Administer { .. } => Ok(()),
         Command::Serve => {
             let port = config.port.as_ref().ok_or_else(|| missing("server"))?;
             runtime()?.block_on(serve_all(store, port, config, path))

@@ -19,7 +19,7 @@ use twofactor_tests::private_host::{Host, private_host};
 use super::Enrolled;
 use super::program::Machine;
 
-const WEB1: &str = "web1.example.org";
+pub(crate) const WEB1: &str = "web1.example.org";
 
 /// The link of a private host, which ends with this value.
 pub(crate) struct Linked(pub(crate) Child);
@@ -32,7 +32,7 @@ impl Drop for Linked {
 }
 
 /// Makes the private host one of the fleet: name, certificate, configuration, link.
-fn join(host: &Host, machine: &Machine, certified: &Certified) -> Linked {
+pub(crate) fn join(host: &Host, machine: &Machine, certified: &Certified) -> Linked {
     let folder = host.place("fleet");
     fs::create_dir_all(&folder).unwrap();
     let [certificate, key] = certified.write_into(&folder, "host").map(|path| {
@@ -72,6 +72,8 @@ fn a_user_of_the_fleet_logs_in_and_an_administrator_of_the_host_does_so_without_
         machine.configure(&format!(
             "[[host]]\nname = \"{WEB1}\"\n[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\n"
         ));
+        // Before the host is one of the fleet: after it, root makes such an account by --local alone.
+        let admin = host.user_with_fob("admin");
         let mut serving = machine.serve();
         let at_the_desk = join(host, &machine, &machine.site.host("desk"));
         let alice = Enrolled::through(&Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12)), "alice");
@@ -79,7 +81,6 @@ fn a_user_of_the_fleet_logs_in_and_an_administrator_of_the_host_does_so_without_
         let linked = join(host, &machine, &machine.site.host(WEB1));
         host.add_user("alice");
         host.add_user("stranger");
-        let admin = host.user_with_fob("admin");
 
         let code = alice.code(0);
         assert_eq!(host.login("alice").rhost("192.0.2.7").typing(&code).code(), ReturnCode::SUCCESS);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use twofactor_tests::artifacts::server;
+use twofactor_tests::artifacts::{debug, server};
 use twofactor_tests::postgres::Postgres;
 
 use super::network::{HELLO, Site, ask};
@@ -74,6 +74,12 @@ impl Machine {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// The output of the sysadmin's tool on this machine.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(&debug().tool);
+        command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
     pub(crate) fn serve(&self) -> Serving {

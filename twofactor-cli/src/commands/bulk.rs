@@ -116,7 +116,7 @@ impl UserResult<'_> {
 }
 
 fn enroll(typed: &str, arguments: &Enroll, folder: &Path, host: &Host, output: &Output) -> Result<Outcome, Failure> {
-    let person = host::known_person(typed)?;
+    let person = if arguments.is_local() { host::known_person(typed)? } else { host.person_to_equip(typed)? };
     let user = &person.name;
     host.accounts.check_owner(&person)?;
     let status = host.accounts.status(user)?;

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
 
 /// Enrolls a user, and says what its reader has to write down.
 pub(crate) fn enroll(typed: &str, arguments: &Enroll, host: &Host, output: &Output) -> Result<ShownOnce, Failure> {
-    let person = host::known_person(typed)?;
+    let person = if arguments.is_local() { host::known_person(typed)? } else { host.person_to_equip(typed)? };
     let user = person.name.clone();
     host.accounts.check_owner(&person)?;
     let status = match host.accounts.status(&user) {

@@ -10,7 +10,7 @@ use twofactor_core::store::{EnrollmentStatus, Superseded};
 use super::handing_out;
 use crate::args::Invite;
 use crate::error::{Failure, quoted};
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::journal;
 use crate::output::{self, Output};
 
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Invite, host: &Host, output: &Output) -> Result<()
 }
 
 fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failure> {
-    let person = host::known_person(&arguments.user)?;
+    let person = host.person_to_equip(&arguments.user)?;
     let user = person.name.clone();
     host.accounts.check_owner(&person)?;
     match host.accounts.enrollment_status(&person) {

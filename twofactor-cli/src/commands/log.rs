@@ -19,7 +19,6 @@ use twofactor_admin::logbook::{Entry, Wanted};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
-use twofactor_core::store;
 use twofactor_core::store::administration::AdministeredStore;
 
 use crate::args::Log;
@@ -27,7 +26,7 @@ use crate::commands::log::listing::Listing;
 use crate::commands::log::problem::Problem;
 use crate::commands::log::zone::HostZone;
 use crate::error::Failure;
-use crate::host::{Host, configuration};
+use crate::host::{Host, configuration, open_store};
 use crate::output::{Output, Reader, warning};
 
 pub(super) fn run(arguments: &Log, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
@@ -115,7 +114,7 @@ fn registry(config: Option<&Path>) -> Result<Option<Box<dyn AdministeredStore>>,
             return Ok(None);
         }
     };
-    Ok(Some(Box::new(store::open(&config, SystemClock))))
+    Ok(Some(open_store(&config)?))
 }
 
 /// The registry's history.

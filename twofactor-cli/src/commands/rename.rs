@@ -7,7 +7,7 @@ use serde_json::json;
 use twofactor_core::codes::token::Serial;
 use twofactor_core::config::rule::Rule;
 use twofactor_core::host::shell::quoted;
-use twofactor_core::host::user::{Person, SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::{Belongs, Renamed};
 
@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: &Rename, host: &Host, output: &Output) -> Result<()
     }
     let seen = host.accounts.belongs(&from)?;
     let is_certain = seen == Belongs::ToNobody || seen.uid() == Some(to.uid);
-    if let Some(there) = there.filter(|there| !is_certain && there.uid != to.uid) {
+    let is_known = |person: &Person| person.uid != Uid::NONE && to.uid != Uid::NONE;
+    if let Some(there) = there.filter(|there| !is_certain && is_known(there) && there.uid != to.uid) {
         return Err(LeavingFailure::StillThere(there).into());
     }
     if !is_certain && !arguments.yes {
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &Rename, host: &Host, output: &Output) -> Result<()
     }
     let renamed = host.accounts.rename(&from, &to, seen, host.sysadmin()?.by())?;
     let record = journal::about(Event::AccountRenamed, &to.name).with("user_before", &from);
-    journal::write(record.with_some("uid_before", seen.uid()).with("uid", to.uid));
+    journal::write(record.with_some("uid_before", seen.uid()).with_some("uid", to.uid.known()));
     warn_of_rules(&from, host);
     let Renamed { apps, tokens } = renamed;
     output.done(
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &Rename, host: &Host, output: &Output) -> Result<()
             json!({
                 "user": to.name.as_str(),
                 "user_before": from.as_str(),
-                "uid": to.uid.0,
+                "uid": to.uid.known(),
                 "uid_before": seen.uid().map(|uid| uid.0),
                 "apps": apps,
                 "tokens": tokens.iter().map(Serial::as_str).collect::<Vec<_>>(),
@@ -73,10 +74,19 @@ fn ask(from: &UserName, to: &Person, seen: Belongs) -> Result<(), Failure> {
     if !terminal::is_interactive() {
         return Err(Failure::CannotAsk);
     }
+    if host::administers_central() {
+        return confirmed(&format!(
+            "{from}'s account is {to}'s from now on, on all hosts. Is {to} the same person? [y/N] "
+        ));
+    }
     let of = seen.uid().map_or_else(|| "a uid that is not known".to_owned(), |uid| format!("uid {uid}"));
     let question =
         format!("{from}'s account belongs to {of}, and {to} has uid {}. Is {to} the same person? [y/N] ", to.uid);
-    match terminal::ask_yes(&question)? {
+    confirmed(&question)
+}
+
+fn confirmed(question: &str) -> Result<(), Failure> {
+    match terminal::ask_yes(question)? {
         Yes::Yes => Ok(()),
         Yes::No => Err(Failure::Declined),
     }

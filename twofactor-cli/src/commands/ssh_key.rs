@@ -14,7 +14,7 @@ use twofactor_core::store::administration::{AccountStatus, AddedKey, SshKeyView}
 use super::{attestation, list_file};
 use crate::args::ssh_keys::{AddSshKey, ListSshKeys, RemoveSshKey, SshKey};
 use crate::error::{Failure, quoted};
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::journal;
 use crate::output::{self, Output};
 use crate::sshd;
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &SshKey, host: &Host, output: &Output) -> Result<()
 }
 
 fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failure> {
-    let person = host::known_person(&arguments.user)?;
+    let person = host.person_to_equip(&arguments.user)?;
     let user = &person.name;
     let PublicKey { key, comment } = read(&arguments.file)?;
     let label = arguments.label.clone().unwrap_or_else(|| label_of(&comment));

@@ -14,7 +14,7 @@ use twofactor_core::store::administration::{Existing, MoveInError, Sharing};
 
 use crate::args::import::Taking;
 use crate::error::{Failure, MovingInFailure};
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::journal;
 use crate::output::values::counted;
 use crate::output::{self, Format, Output};
@@ -94,7 +94,7 @@ pub(crate) fn failure(results: &[UserResult]) -> Option<Failure> {
 }
 
 fn take(system: &'static str, name: &str, arrival: Arrival, taking: &Taking, host: &Host) -> Result<Outcome, Failure> {
-    let person = host::known_person(name)?;
+    let person = host.person_to_equip(name)?;
     let user = &person.name;
     host.accounts.check_owner(&person)?;
     if taking.existing() == Existing::Keep && host.accounts.status(user)?.is_some() {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_core::codes::token::Serial;
-use twofactor_core::host::user::{Person, SystemUsers, UserDatabase as _};
+use twofactor_core::host::user::Person;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::Sharing;
@@ -32,7 +32,7 @@ pub(super) fn assign(arguments: &Assign, host: &Host, output: &Output) -> Result
 }
 
 fn assign_one(serial: &Serial, user: &str, sharing: Sharing, host: &Host, output: &Output) -> Result<(), Failure> {
-    let person = host::known_person(user)?;
+    let person = host.person_to_equip(user)?;
     let pairs = [(serial.clone(), person)];
     host.accounts.assign(&pairs, sharing, host.sysadmin()?.by())?;
     note(&pairs);
@@ -57,13 +57,14 @@ fn note(pairs: &[(Serial, Person)]) {
 
 fn assign_all(path: &Path, sharing: Sharing, host: &Host, output: &Output) -> Result<(), Failure> {
     let text = list_file::read(path)?;
-    let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.person(name)?))?;
+    let List { lines, problems } = List::parse(&text, |name| Ok(host::person(name)?))?;
     if !problems.is_empty() {
         return Err(Failure::BadList { path: path.to_owned(), problems });
     }
     if lines.is_empty() {
         return Err(Failure::EmptyList(path.to_owned()));
     }
+    lines.iter().try_for_each(|line| host.must_be_local(&line.person.name))?;
     let pairs: Vec<(Serial, Person)> = lines.iter().map(|line| (line.serial.clone(), line.person.clone())).collect();
     host::raise_open_files();
     host.accounts.assign(&pairs, sharing, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;

@@ -13,6 +13,16 @@ pub struct LookupError(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uid(pub u32);
 
+impl Uid {
+    /// The uid that no user has: of a user of a fleet whom this machine does not know.
+    pub const NONE: Self = Self(u32::MAX);
+
+    /// Its number; `None` for that of no user.
+    pub fn known(self) -> Option<u32> {
+        (self != Self::NONE).then_some(self.0)
+    }
+}
+
 impl fmt::Display for Uid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)

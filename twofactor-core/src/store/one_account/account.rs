@@ -95,9 +95,6 @@ pub(in crate::store) struct Kept {
     pub(in crate::store) state: State,
 }
 
-/// The uid of an account that has none: names are compared, and not uids.
-pub(super) const NO_UID: Uid = Uid(u32::MAX);
-
 impl<'d> OneAccount<'d> {
     /// The account of `user`, read at `now`.
     pub fn of(
@@ -142,7 +139,7 @@ impl<'d> OneAccount<'d> {
     /// The user, under the uid that the account has already.
     pub(super) fn owner(&self, user: &UserName) -> Result<Person, StoreError> {
         let kept = self.kept(user)?;
-        Ok(kept.map_or_else(|| Person { name: user.clone(), uid: NO_UID }, |kept| kept.owner(user)))
+        Ok(kept.map_or_else(|| Person { name: user.clone(), uid: Uid::NONE }, |kept| kept.owner(user)))
     }
 
     /// Reads and writes the state of the copy.
@@ -169,7 +166,7 @@ impl<'d> OneAccount<'d> {
     /// Does the work of a wrong code.
     pub(super) fn work_in_vain(&self, attempt: &Attempt<'_>) {
         let wallet = Wallet { credentials: Some(&self.decoy.credentials), factors: attempt.factors };
-        let person = Person { name: self.user.clone(), uid: NO_UID };
+        let person = Person { name: self.user.clone(), uid: Uid::NONE };
         let (before, rules) = (State::default(), &self.rules);
         let presented = Presented { person: &person, wallet: &wallet, attempt, rules, now: self.now };
         in_vain(&mut self.ledger(before.clone()), presented, &before);
@@ -181,7 +178,7 @@ impl<'d> OneAccount<'d> {
 impl Kept {
     /// The user, under the uid that the account has already.
     pub(super) fn owner(&self, user: &UserName) -> Person {
-        Person { name: user.clone(), uid: self.state.uid.unwrap_or(NO_UID) }
+        Person { name: user.clone(), uid: self.state.uid.unwrap_or(Uid::NONE) }
     }
 }
 
@@ -238,7 +235,7 @@ pub(super) fn of_remains(remains: &Remains) -> Change {
 
 /// The record of a state. The uid that no user has stands for none.
 pub(super) fn text_of(state: &State) -> Zeroizing<String> {
-    let state = State { uid: state.uid.filter(|uid| *uid != NO_UID), ..state.clone() };
+    let state = State { uid: state.uid.filter(|uid| *uid != Uid::NONE), ..state.clone() };
     state_text::write(&state).into()
 }
 

@@ -1,0 +1,132 @@
+//! `twofactor` on the machine of the central store: what a sysadmin does there counts at the next login on every host.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use twofactor_tests::artifacts::{debug, link, server};
+use twofactor_tests::oathtool::{Authenticator, Kind};
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::private_host;
+
+use super::login::{WEB1, join};
+use super::now;
+use super::program::{Machine, said};
+
+/// The machine of a fleet with the host [`WEB1`].
+pub(crate) fn central_machine() -> Option<Machine> {
+    let machine = Machine::new()?;
+    assert!(machine.run(&["key", "init"]).status.success());
+    machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+    Some(machine)
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", said(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The phone of a user whom the sysadmin enrolls.
+fn phone(enrolled: &Value) -> Authenticator {
+    let secret = enrolled["secret"].as_str().unwrap().to_owned();
+    Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) }
+}
+
+fn code(phone: &Authenticator, steps: u64) -> String {
+    phone.codes_from(now().seconds() + steps * 30, 1).remove(0)
+}
+
+#[test]
+fn what_a_sysadmin_does_on_the_central_machine_counts_at_the_next_login_of_a_host() {
+    let _ = (server(), link(), debug());
+    private_host(|host| {
+        let Some(machine) = central_machine() else { return };
+        let _serving = machine.serve();
+        let _linked = join(host, &machine, &machine.site.host(WEB1));
+        let enroll = machine.tool(&["enroll", "alice", "--no-confirm", "--json"]);
+        let alice = phone(&json(&enroll));
+        assert!(said(&enroll).contains("this machine does not know alice"), "{}", said(&enroll));
+        host.add_user("alice");
+        assert_eq!(host.login("alice").typing(code(&alice, 0)).code(), ReturnCode::SUCCESS);
+        let status = json(&machine.tool(&["status", "alice", "--json"]));
+        assert!(status["last_accepted"].is_object() || status["last_accepted"].is_string(), "{status}");
+
+        // Wrong codes, until they are refused unseen, and the way out.
+        for wrong in alice.wrong_codes().take(7) {
+            let _ = host.login("alice").typing(wrong).code();
+        }
+        assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::MAXTRIES);
+        let unlocked = json(&machine.tool(&["unlock", "alice", "--json"]));
+        assert_eq!(unlocked["failures"], 5, "{unlocked}");
+        assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::SUCCESS);
+
+        let given = json(&machine.tool(&["code", "alice", "--json"]));
+        let given = given["code"].as_str().unwrap().to_owned();
+        assert_eq!(host.login("alice").typing(&given).code(), ReturnCode::SUCCESS);
+        assert_eq!(host.login("alice").typing(&given).code(), ReturnCode::AUTH_ERR);
+        let recovery = json(&machine.tool(&["recovery", "alice", "--json"]));
+        let recovery = recovery["recovery_codes"][0].as_str().unwrap().to_owned();
+        assert_eq!(host.login("alice").typing(recovery).code(), ReturnCode::SUCCESS);
+
+        json(&machine.tool(&["unlock", "alice", "--json"]));
+        json(&machine.tool(&["rename", "alice", "alicia", "--yes", "--json"]));
+        host.add_user("alicia");
+        assert_eq!(host.login("alice").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
+        assert_eq!(host.login("alicia").typing(code(&alice, 1)).code(), ReturnCode::AUTH_ERR, "used before");
+        let reset = machine.tool(&["reset", "alicia", "--yes", "--json"]);
+        assert!(reset.status.success(), "{}", said(&reset));
+        assert_eq!(host.login("alicia").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["user=alicia", "reason=not-enrolled"]);
+        assert!(!Path::new("/var/lib/twofactor/users").exists(), "no file of this machine was touched");
+        let who = "select string_agg(event, ' ' order by number) from twofactor.audit where who = 'root' and host = ''";
+        assert_eq!(
+            machine.postgres.sql(who),
+            "enrolled unlocked code-given recovery-replaced unlocked account-renamed reset"
+        );
+    });
+}
+
+#[test]
+fn a_command_about_files_is_refused_by_name_and_one_about_this_machine_is_not_handed_over() {
+    let Some(machine) = central_machine() else { return };
+    let refused = machine.tool(&["migrate"]);
+    let text = said(&refused);
+    assert!(!refused.status.success() && text.contains("the central store of a fleet does not"), "{text}");
+    let shown = machine.tool(&["config", "check"]);
+    assert!(shown.status.success(), "{}", said(&shown));
+    let unknown = machine.tool(&["reset", "nobody-there", "--yes"]);
+    assert_eq!(unknown.status.code(), Some(3), "{}", said(&unknown));
+}
+
+#[test]
+fn a_damaged_account_is_named_and_a_reset_is_the_way_out() {
+    let Some(machine) = central_machine() else { return };
+    let enrolled = json(&machine.tool(&["enroll", "alice", "--no-confirm", "--json"]));
+    machine.postgres.sql("update twofactor.state set sealed = overlay(sealed placing '\\x00' from 40)");
+    let status = machine.tool(&["status", "alice"]);
+    assert!(!status.status.success() && said(&status).contains("was changed or moved"), "{}", said(&status));
+    let reset = machine.tool(&["reset", "alice", "--yes"]);
+    assert!(reset.status.success(), "{}", said(&reset));
+    let again = json(&machine.tool(&["enroll", "alice", "--no-confirm", "--json"]));
+    assert_ne!(again["secret"], enrolled["secret"]);
+}
+
+#[test]
+fn on_a_host_of_a_fleet_only_enroll_local_makes_an_account_and_it_works_without_a_server() {
+    private_host(|host| {
+        let fleet = "[fleet]\nservers = [\"otp1.example.org\"]\nca = \"/etc/ca.pem\"\ncertificate = \"/etc/c.pem\"\nkey = \"/etc/k.pem\"\n";
+        host.configure(fleet);
+        host.add_user("admin");
+        let tool = |arguments: &[&str]| host.command(&debug().tool).args(arguments).output().unwrap();
+        for command in [&["enroll", "admin", "--no-confirm"][..], &["invite", "admin"]] {
+            let refused = tool(command);
+            assert_eq!(refused.status.code(), Some(7), "{command:?}: {}", said(&refused));
+            assert!(said(&refused).contains("twofactor enroll --local admin"), "{}", said(&refused));
+        }
+        assert!(!Path::new("/var/lib/twofactor/users/admin").exists());
+        let admin = phone(&json(&tool(&["enroll", "--local", "admin", "--no-confirm", "--json"])));
+        assert_eq!(host.login("admin").typing(code(&admin, 0)).code(), ReturnCode::SUCCESS);
+        // The account is there from now on, and is administered as any.
+        json(&tool(&["enroll", "admin", "--no-confirm", "--replace", "--json"]));
+    });
+}
