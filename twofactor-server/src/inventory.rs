@@ -5,14 +5,21 @@
 //! of all tokens is read in portions.
 
 mod app_secrets;
+mod changing;
 mod history;
 mod importing;
 mod intake;
 pub(crate) mod looking;
 mod recognition;
 mod row;
+mod series;
+pub(crate) mod sharing;
+mod stop;
 mod transaction;
+mod writing;
 
+pub(crate) use changing::{Change, Wanted};
 pub(crate) use history::TokenHistory;
 pub(crate) use importing::Import;
 pub(crate) use looking::Seen;
+pub(crate) use transaction::TOKENS_LOCK;

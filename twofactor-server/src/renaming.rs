@@ -6,6 +6,7 @@ use twofactor_core::store::one_account::Change;
 
 use crate::database::{Account, Database, FRESH, Note, PATIENCE, Written, hex};
 use crate::error::ServerError;
+use crate::inventory::TOKENS_LOCK;
 use crate::sealing::Kind;
 
 impl Database {
@@ -36,7 +37,10 @@ impl Database {
             const KEEP_CREDENTIALS: &str = "insert into twofactor.credentials (name, key, sealed) values ($1, $2, $3)";
             const NOTE: &str = "insert into twofactor.audit (host, name, event, detail, question, key, answer, who)
                 values ($1, $2, $3, $4, $5, $6, $7, $8)";
+            const TOKENS: &str = "update twofactor.tokens set name = $2 where name = $1";
             let transaction = client.transaction().await?;
+            // Tokens are locked before accounts.
+            transaction.query_typed(TOKENS_LOCK, &[]).await?;
             for (name, account) in [(old, from), (name, to)] {
                 let Some(version) = account.version else { continue };
                 let parameters = [
@@ -50,6 +54,7 @@ impl Database {
                 }
             }
             transaction.execute_typed(FORGET_CREDENTIALS, &[(&old, Type::TEXT)]).await?;
+            transaction.execute_typed(TOKENS, &[(&old, Type::TEXT), (&name, Type::TEXT)]).await?;
             // Higher than both, so that an attempt that has read one of them writes nothing.
             let version = from.version.max(to.version).unwrap_or_default() + 1;
             transaction

@@ -13,6 +13,7 @@ mod program;
 mod relay;
 mod retention;
 mod stories;
+mod token_changes;
 mod tokens;
 mod units;
 

@@ -8,7 +8,7 @@ use twofactor_core::codes::otp::{Algorithm, Code, Digits, Parameters, StatedPara
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::codes::token::{Marks, Serial};
 use twofactor_core::config::Config;
-use twofactor_core::host::clock::SystemClock;
+use twofactor_core::host::clock::{SystemClock, UnixTime};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
     Author, Counts, Finding, NewToken, Origin, Sharing, TokenAdministration as _, TokenFilter, TokenImport,
@@ -39,12 +39,18 @@ impl Fob {
 
     /// The code that it shows so many steps from now.
     pub(crate) fn code(&self, steps: i64) -> String {
-        let secret = self.secret.expose_base32().to_string();
-        let shown = Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
-        shown.codes_from(now().seconds().checked_add_signed(steps * 30).unwrap(), 1).remove(0)
+        self.code_at(now(), steps)
     }
 
-    fn offered(&self) -> NewToken<'_> {
+    /// The same at another time.
+    pub(crate) fn code_at(&self, now: UnixTime, steps: i64) -> String {
+        let secret = self.secret.expose_base32().to_string();
+        let digits = self.parameters.digits.count();
+        let shown = Authenticator { secret, algorithm: "SHA1".to_owned(), digits, kind: Kind::Time(30) };
+        shown.codes_from(now.seconds().checked_add_signed(steps * 30).unwrap(), 1).remove(0)
+    }
+
+    pub(crate) fn offered(&self) -> NewToken<'_> {
         NewToken {
             serial: &self.serial,
             secret: &self.secret,
@@ -69,7 +75,7 @@ pub(crate) fn by() -> Author<'static> {
     Author { who: "root", at: now() }
 }
 
-fn judge(import: &mut dyn TokenImport, fobs: &[Fob]) -> (Counts, Vec<Finding>) {
+pub(crate) fn judge(import: &mut dyn TokenImport, fobs: &[Fob]) -> (Counts, Vec<Finding>) {
     let mut findings = Vec::new();
     import.expect(fobs.len());
     let counts = import.plan::<StoreError>(|judge| {
@@ -81,7 +87,7 @@ fn judge(import: &mut dyn TokenImport, fobs: &[Fob]) -> (Counts, Vec<Finding>) {
     (counts.unwrap(), findings)
 }
 
-fn write(import: Box<dyn TokenImport>, series: &str, fobs: &[Fob]) -> Counts {
+pub(crate) fn write(import: Box<dyn TokenImport>, series: &str, fobs: &[Fob]) -> Counts {
     let origin = Origin { series, file: "fobs.csv", sha256: [7; 32] };
     import.write::<StoreError>(origin, 0, by(), |take| fobs.iter().try_for_each(|fob| take(&fob.offered()))).unwrap()
 }

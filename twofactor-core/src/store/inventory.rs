@@ -4,13 +4,22 @@
 //! Invariant: nothing here reads or writes. What is known of tokens and owners are arguments.
 
 mod app_secrets;
+mod changing;
+mod holding;
 mod import;
+mod loaded;
+mod mending;
 mod probe;
 mod stored;
 mod view;
 
 pub use app_secrets::AppSecrets;
+pub use changing::{TokenChange, assign, delete, delete_all, put, resynchronize, unassign, use_by_state, use_of};
+pub(in crate::store) use holding::{AccountAfter, Content, TooManyHeld};
+pub use holding::{Direction, Gift};
 pub use import::{ImportPlan, Judged, Known, beginning, import_in_words};
+pub use loaded::{AccountWrite, CredentialsWrite, HistoryLine, LoadedTokens, TokenWrites};
+pub use mending::{Mended, mended, mending_in_words, series_deletion_in_words};
 pub use probe::fits;
 pub use stored::{Filter, Listed, Ownership, Stored, Twin, Undecoded};
 pub use view::view_of_held;

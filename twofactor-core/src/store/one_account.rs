@@ -18,5 +18,6 @@ mod ssh_keys;
 mod tests;
 
 pub use account::{Change, Decoy, OneAccount, Read, state_of};
+pub(in crate::store) use account::{Kept, kept};
 pub use damaged::Damaged;
-pub use error::AccountError;
+pub use error::{AccountError, Part};

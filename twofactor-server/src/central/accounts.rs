@@ -45,7 +45,11 @@ impl AccountAdministration for Central {
     }
 
     fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
-        self.look(user, |one| one.status(user))
+        let Some(status) = self.look(user, |one| one.status(user))? else { return Ok(None) };
+        Ok(Some(match self.tokens_of(user) {
+            Ok(tokens) => AccountStatus { tokens, ..status },
+            Err(error) => AccountStatus { tokens_problem: Some(error), ..status },
+        }))
     }
 
     fn users(&self) -> Result<Vec<UserName>, StoreError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use twofactor_core::codes::otp::{Code, Match};
 use twofactor_core::codes::token::Serial;
+use twofactor_core::host::user::UserName;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
     History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
@@ -83,6 +84,17 @@ impl TokenViews for Central {
 }
 
 impl Central {
+    /// The tokens of a user.
+    pub(super) fn tokens_of(&self, user: &UserName) -> Result<Vec<TokenView>, StoreError> {
+        let of_user = Filter { owner: Some(user.clone()), ..Filter::default() };
+        let mut views = Vec::new();
+        self.each_token(&of_user, |seen| {
+            views.push(seen.view());
+            ControlFlow::Continue(())
+        })?;
+        Ok(views)
+    }
+
     /// Hands out every token that `filter` lets through, by serial, in portions.
     fn each_token(&self, filter: &Filter, mut take: impl FnMut(Seen) -> ControlFlow<()>) -> Result<(), StoreError> {
         let mut after = String::new();

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use twofactor_core::codes::token::Serial;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::{Author, PastChange};
+use twofactor_core::store::inventory::HistoryLine;
 use twofactor_core::text::pairs::{self, Pairs};
 
 use super::row::{seconds, time};
@@ -12,21 +13,12 @@ use super::transaction::Transaction;
 use crate::database::Database;
 use crate::error::ServerError;
 
-/// A line of the history. The detail is in the form of [`pairs`].
-#[derive(Debug)]
-pub(super) struct Line {
-    /// The event.
-    pub(super) event: Event,
-    /// The token.
-    pub(super) serial: Option<Serial>,
-    /// Its owner.
-    pub(super) user: Option<String>,
-    /// All else.
-    pub(super) detail: Option<String>,
-}
-
 /// Adds lines to the history.
-pub(super) async fn record(transaction: &Transaction, by: Author<'_>, lines: &[Line]) -> Result<(), ServerError> {
+pub(super) async fn record(
+    transaction: &Transaction,
+    by: Author<'_>,
+    lines: &[HistoryLine],
+) -> Result<(), ServerError> {
     const RECORD: &str = "insert into twofactor.token_history (at, who, event, serial, name, detail)
         select $1, $2, * from unnest($3, $4, $5, $6)";
     let at = seconds(by.at);

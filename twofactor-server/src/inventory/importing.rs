@@ -7,7 +7,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use twofactor_core::account::lifecycle::TokenStatus;
@@ -17,10 +17,11 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
     Author, Counts, Finding, NewToken, Origin, Sharing, TokenImport, TokenWalk,
 };
-use twofactor_core::store::inventory::{ImportPlan, Judged, beginning, import_in_words};
+use twofactor_core::store::inventory::{HistoryLine, ImportPlan, Judged, beginning, import_in_words};
 
 use super::app_secrets::app_secrets;
-use super::history::{Line, record};
+use super::changing::CHANGE_PATIENCE;
+use super::history::record;
 use super::intake::Present;
 use super::recognition::{Burned, keyed, note_shared};
 use super::row::{seal_progress, seconds, write_token};
@@ -33,10 +34,39 @@ use crate::sealing::{Kind, Seals};
 pub(crate) struct Import {
     runtime: Arc<Runtime>,
     database: Arc<Database>,
-    transaction: Transaction,
+    open: Open,
     plan: ImportPlan,
     expected: usize,
     purpose: Purpose,
+}
+
+/// The transaction of an import. Where it is dropped, what it has locked is let go at once.
+struct Open {
+    runtime: Arc<Runtime>,
+    transaction: Option<Transaction>,
+}
+
+impl Open {
+    fn transaction(&self) -> Result<&Transaction, ServerError> {
+        self.transaction.as_ref().ok_or_else(|| ServerError::NoConnection("it is gone".to_owned()))
+    }
+
+    async fn commit(&mut self) -> Result<(), ServerError> {
+        match self.transaction.take() {
+            Some(transaction) => transaction.commit().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(transaction) = self.transaction.take()
+            && Handle::try_current().is_err()
+        {
+            self.runtime.block_on(transaction.take_back());
+        }
+    }
 }
 
 impl Import {
@@ -51,12 +81,10 @@ impl Import {
     }
 
     fn with(runtime: Arc<Runtime>, database: Arc<Database>, purpose: Purpose) -> Result<Self, ServerError> {
-        let (transaction, apps) = runtime.block_on(async {
-            let transaction = Transaction::begin(&database, purpose).await?;
-            let apps = app_secrets(&transaction, &database.seals).await?;
-            Ok::<_, ServerError>((transaction, apps))
-        })?;
-        Ok(Self { runtime, database, transaction, plan: ImportPlan::new(apps), expected: 0, purpose })
+        let transaction = runtime.block_on(Transaction::begin(&database, purpose))?;
+        let open = Open { runtime: Arc::clone(&runtime), transaction: Some(transaction) };
+        let apps = runtime.block_on(app_secrets(open.transaction()?, &database.seals))?;
+        Ok(Self { runtime, database, open, plan: ImportPlan::new(apps), expected: 0, purpose })
     }
 }
 
@@ -78,13 +106,13 @@ impl TokenImport for Import {
 
     fn has_series(&self, name: &str) -> Result<bool, StoreError> {
         let query = "select exists (select from twofactor.series where name = $1)";
-        let found = self.runtime.block_on(self.transaction.ask_one(query, &[(&name, Type::TEXT)]))?;
+        let found = self.runtime.block_on(self.open.transaction()?.ask_one(query, &[(&name, Type::TEXT)]))?;
         Ok(found.try_get(0).map_err(ServerError::from)?)
     }
 
     fn plan_walk(&mut self, walk: TokenWalk<'_, Finding>) -> Result<Option<Counts>, StoreError> {
-        let Self { runtime, database, transaction, plan, expected, .. } = self;
-        let seals = &database.seals;
+        let Self { runtime, database, open, plan, expected, .. } = self;
+        let (seals, transaction) = (&database.seals, open.transaction()?);
         let present = runtime.block_on(Present::prepare(transaction, seals, *expected))?;
         let walked = walk(&mut |token| {
             plan.judge(token, |token| match &present {
@@ -102,17 +130,18 @@ impl TokenImport for Import {
         author: Author<'_>,
         walk: TokenWalk<'_, ()>,
     ) -> Result<Option<Counts>, StoreError> {
-        let Self { runtime, database, transaction, plan, purpose, .. } = *self;
+        let Self { runtime, database, mut open, plan, purpose, .. } = *self;
         let judged = plan.judged(rejected);
         let counts = judged.counts;
         if purpose == Purpose::Look {
             return Ok(Some(counts));
         }
         let seals = &database.seals;
-        let series = runtime.block_on(series_number(&transaction, origin.series, counts))?;
+        let transaction = open.transaction()?;
+        let series = runtime.block_on(series_number(transaction, origin.series, counts))?;
         let Judged { news, seeds, shared, .. } = judged;
         if counts.added > 0 {
-            let mut copy = runtime.block_on(Copy::begin(&transaction, seals, series, author))?;
+            let mut copy = runtime.block_on(Copy::begin(transaction, seals, series, author))?;
             let (mut news, mut marks) = (news.into_iter(), seeds.into_iter());
             let walked = walk(&mut |token| {
                 if news.next() == Some(true)
@@ -132,19 +161,16 @@ impl TokenImport for Import {
         }
         let shared = shared.into_iter().map(|mark| keyed(seals, mark)).collect::<Result<Vec<_>, _>>()?;
         runtime.block_on(async {
-            note_shared(&transaction, &shared).await?;
-            record_import(&transaction, series, origin, counts, author).await?;
-            transaction.commit().await
+            note_shared(transaction, &shared).await?;
+            record_import(transaction, series, origin, counts, author).await
         })?;
+        runtime.block_on(open.commit())?;
         Ok(Some(counts))
     }
 }
 
 /// So many tokens are sent at once.
 const TOGETHER: usize = 256;
-
-/// The longest wait of a change for another one to end.
-pub(super) const CHANGE_PATIENCE: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// The rows of a COPY.
 struct Copy<'a> {
@@ -307,5 +333,5 @@ async fn record_import(
         )
         .await?;
     let detail = Some(import_in_words(origin.series, counts));
-    record(transaction, by, &[Line { event: Event::Imported, serial: None, user: None, detail }]).await
+    record(transaction, by, &[HistoryLine { event: Event::Imported, serial: None, user: None, detail }]).await
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use twofactor_core::account::State;
 use twofactor_core::account::lifecycle::TokenStatus;
+use twofactor_core::account::{Held, State};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::StoreError;
@@ -79,6 +79,18 @@ pub(crate) async fn portion(database: &Database, filter: &Filter, after: &str) -
         )
         .await?;
     rows.iter().map(|row| seen(row, &database.seals)).collect()
+}
+
+/// The tokens of a user as they stand in the user's credentials.
+pub(crate) async fn held_by(database: &Database, user: &UserName) -> Result<Vec<Held>, ServerError> {
+    let query = format!("select {COLUMNS} from twofactor.tokens as t where t.name = $1 order by t.number");
+    let rows = database.ask(&query, &[(&user.as_str(), Type::TEXT)]).await?;
+    let held = |row: &Row| -> Result<Held, ServerError> {
+        let stored = row::stored(row, &database.seals)?;
+        let serial = stored.serial.to_string();
+        stored.into_held().ok_or(ServerError::DamagedToken(serial))
+    };
+    rows.iter().map(held).collect()
 }
 
 /// A query for rows of [`seen`].

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::codes::otp::{Progress, Step};
 use twofactor_core::codes::token::{Marks, Seed, Seeds, Serial};
@@ -29,7 +30,7 @@ pub(super) async fn twins(transaction: &Transaction, marks: &[i64]) -> Result<Ve
     const TWINS: &str = "select number, serial, name from twofactor.tokens where mark = any($1) or key_mark = any($1)
         order by number";
     let rows = transaction.ask(TWINS, &[(&marks, Type::INT8_ARRAY)]).await?;
-    let twin = |row: &tokio_postgres::Row| {
+    let twin = |row: &Row| {
         let serial: String = row.try_get(1)?;
         let serial = Serial::new(&serial).ok_or(ServerError::DamagedToken(serial))?;
         Ok(Twin { id: row.try_get(0)?, serial, owner: row.try_get(2)? })
@@ -37,7 +38,7 @@ pub(super) async fn twins(transaction: &Transaction, marks: &[i64]) -> Result<Ve
     rows.iter().map(twin).collect()
 }
 
-/// How far the seeds of deleted tokens were used.
+/// The last used steps of deleted tokens.
 #[derive(Debug, Default)]
 pub(super) struct Burned(HashMap<String, Step>);
 
@@ -52,14 +53,22 @@ impl Burned {
             let Some(end) = rows.last() else { return Ok(Self(burned)) };
             last = end.try_get(0)?;
             for row in &rows {
-                let seed: String = row.try_get(0)?;
-                let sealed = Sealed { key: row.try_get(1)?, bytes: row.try_get(2)? };
-                let opened = seals.open(Kind::Burned, &seed, &sealed)?;
-                let step = opened.as_slice().try_into().map(u64::from_be_bytes);
-                let step = step.map_err(|_| ServerError::BrokenSeal(seed.clone()))?;
-                burned.insert(seed, Step(step));
+                let (seed, step) = burned_row(row, seals)?;
+                burned.insert(seed, step);
             }
         }
+    }
+
+    /// Those under these names.
+    pub(super) async fn of(transaction: &Transaction, seals: &Seals, names: &[&str]) -> Result<Self, ServerError> {
+        const BURNED: &str = "select seed, key, sealed from twofactor.burned where seed = any($1)";
+        let rows = transaction.ask(BURNED, &[(&names, Type::TEXT_ARRAY)]).await?;
+        rows.iter().map(|row| burned_row(row, seals)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The last step under this name.
+    pub(super) fn step(&self, name: &str) -> Option<Step> {
+        self.0.get(name).copied()
     }
 
     /// The progress of a deleted token with one of these seeds.
@@ -74,6 +83,14 @@ impl Burned {
         }
         Ok(progress)
     }
+}
+
+fn burned_row(row: &Row, seals: &Seals) -> Result<(String, Step), ServerError> {
+    let seed: String = row.try_get(0)?;
+    let opened = seals.open(Kind::Burned, &seed, &Sealed { key: row.try_get(1)?, bytes: row.try_get(2)? })?;
+    let step = opened.as_slice().try_into().map(u64::from_be_bytes);
+    let step = step.map_err(|_| ServerError::BrokenSeal(seed.clone()))?;
+    Ok((seed, Step(step)))
 }
 
 /// The name under which a seed is burned.

@@ -16,7 +16,7 @@ use crate::error::ServerError;
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The advisory lock of all changes of tokens: "tokens" in ASCII.
-const LOCK: &str = "select pg_advisory_xact_lock(x'746f6b656e73'::int8)";
+pub(crate) const TOKENS_LOCK: &str = "select pg_advisory_xact_lock(x'746f6b656e73'::int8)";
 
 /// The way in which a transaction begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,9 @@ impl Transaction {
             Purpose::Change(patience) => {
                 let most = patience.as_millis();
                 transaction.run(&format!("begin; set local lock_timeout = {most}")).await?;
-                match transaction.ask(LOCK, &[]).await {
+                match transaction.ask(TOKENS_LOCK, &[]).await {
                     Err(ServerError::Database(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                        transaction.take_back().await;
                         return Err(ServerError::TokensBusy(patience.as_secs()));
                     }
                     locked => drop(locked?),
@@ -71,6 +72,27 @@ impl Transaction {
     /// Runs a statement that gives one row.
     pub(super) async fn ask_one(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Row, ServerError> {
         Ok(within(self.client()?.query_typed_one(statement, parameters)).await??)
+    }
+
+    /// Makes it happen where the work was done, and else takes it back at once: what it has locked is wanted by logins.
+    pub(super) async fn settle<T, E: From<ServerError>>(self, done: Result<T, E>) -> Result<T, E> {
+        match done {
+            Ok(done) => {
+                self.commit().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                self.take_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes back what was done so far.
+    pub(super) async fn take_back(mut self) {
+        if self.run("rollback").await.is_ok() {
+            drop(self.connection.take());
+        }
     }
 
     /// Makes it happen.

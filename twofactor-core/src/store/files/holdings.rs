@@ -10,20 +10,17 @@
 
 use std::collections::BTreeMap;
 
-use zeroize::Zeroizing;
-
 use super::user_folder::{LARGEST_SECRET, LockedAccount, SECRET};
 use crate::account::notice::Notice;
-use crate::account::{Credentials, Held, MOST_HELD, State};
+use crate::account::{Held, State};
 use crate::codes::otp::Progress;
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Flush, Prepared};
-use crate::host::user::{Person, Uid, UserName};
-use crate::store::credentials_text;
+use crate::host::user::{Person, UserName};
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
-use crate::store::inventory::Stored;
+use crate::store::inventory::{AccountAfter, Content, Direction, Gift, Stored, TooManyHeld};
 use crate::store::registry::Edit;
 
 /// From so many owners on, their files are flushed together.
@@ -37,26 +34,6 @@ struct Owner {
     receives: Gift,
     /// Tokens that are taken or changed.
     gives: Vec<Serial>,
-}
-
-/// The part of a change by which a user is given tokens.
-#[derive(Default)]
-pub(super) struct Gift {
-    /// The uid that the state is going to name.
-    uid: Option<Uid>,
-    /// The tokens.
-    serials: Vec<Serial>,
-    /// The notice to the user, which is on disk before the registry has recorded the owner.
-    notice: Option<Notice>,
-}
-
-/// The way in which a change goes through the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// The owners get or keep what they have: the registry first, then the files.
-    Gives,
-    /// Something is taken from them: the files first, then the registry.
-    Takes,
 }
 
 impl Locks {
@@ -135,7 +112,7 @@ impl Locks {
     #[cfg(test)]
     pub(super) fn announced(self, edit: &Edit<'_>, now: UnixTime) -> State {
         let mut holdings = self.holdings(edit, Direction::Gives, now).unwrap();
-        let [_, during, _] = holdings.remove(0).states.unwrap();
+        let [_, during, _] = holdings.remove(0).after.states.unwrap();
         during
     }
 
@@ -156,20 +133,7 @@ impl Locks {
 /// An owner's files before and after a change.
 pub(super) struct Holding {
     lock: LockedAccount,
-    /// The state that was found, the one while the change happens, and the one after it. `None` where it is lost.
-    states: Option<[State; 3]>,
-    /// The text of the credentials that were found; `None` without a file.
-    found: Option<Zeroizing<String>>,
-    content: Content,
-}
-
-/// The next content of an owner's `secret.toml`.
-enum Content {
-    /// It stays.
-    Same,
-    New(Zeroizing<String>),
-    /// Nothing is left in it.
-    None,
+    after: AccountAfter,
 }
 
 impl Holding {
@@ -183,127 +147,38 @@ impl Holding {
         is_unknown: impl Fn(&Serial) -> Result<bool, StoreError>,
         now: UnixTime,
     ) -> Result<Self, StoreError> {
-        let unchanged = |lock| Self { lock, states: None, found: None, content: Content::Same };
         let (state, credentials) = match (lock.state(), lock.credentials(), direction) {
             // What is lost or damaged must not keep the sysadmin from taking a token away. No login reads it.
-            (_, Err(error), Direction::Takes) if is_lost(&error) => return Ok(unchanged(lock)),
+            (_, Err(error), Direction::Takes) if is_lost(&error) => {
+                return Ok(Self { lock, after: AccountAfter::unchanged() });
+            }
             (state, credentials, Direction::Takes) => (readable(state)?, credentials?),
             (state, credentials, Direction::Gives) => (Some(state?), credentials?),
         };
-        let was_there = credentials.is_some();
-        let found = credentials.as_ref().map(credentials_text::write);
-        if credentials.is_none() && registered.is_empty() && state.as_ref().is_none_or(|state| state.tokens_held == 0) {
-            return Ok(unchanged(lock));
-        }
-        let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        let before = std::mem::take(&mut credentials.held);
-        let is_fresh = |state: &State, held: &Held| {
-            // A state that was made anew knows nothing of a token that the registry has given to the user before.
-            let is_known = state.tokens_held > 0 || receives.serials.contains(&held.token.serial);
-            !is_known && !state.has_recorded(held.token.seeds())
-        };
-        for mut held in registered {
-            let present = before.iter().find(|present| present.token.serial == held.token.serial);
-            match (present, &state) {
-                (Some(present), _) if present.token.seeds() == held.token.seeds() => {
-                    held.token.start = present.token.start.latest(held.token.start);
-                }
-                (None, Some(state)) if is_fresh(state, &held) => {
-                    held.token.start = held.token.start.burned_blindly(held.token.parameters.kind, now);
-                }
-                (Some(_) | None, _) => {}
-            }
-            credentials.held.push(held);
-        }
-        let (mut fewer, count) = (false, before.len());
-        for held in before {
-            if credentials.held(&held.token.serial).is_none() {
-                if is_unknown(&held.token.serial)? {
-                    credentials.held.push(held);
-                } else {
-                    fewer = true;
-                }
+        match AccountAfter::of(state, credentials, registered, direction, receives, is_unknown, now)? {
+            Ok(after) => Ok(Self { lock, after }),
+            Err(TooManyHeld) => {
+                let path = lock.folder().path().join(SECRET);
+                Err(FileError::TooLarge { path, limit: LARGEST_SECRET }.into())
             }
         }
-        if credentials.held.len() > MOST_HELD {
-            let path = lock.folder().path().join(SECRET);
-            return Err(FileError::TooLarge { path, limit: LARGEST_SECRET }.into());
-        }
-        let text = credentials_text::write(&credentials);
-        let content = match &found {
-            _ if credentials.held.is_empty() && credentials.has_tokens_alone() && (count > 0 || !was_there) => {
-                if was_there {
-                    Content::None
-                } else {
-                    Content::Same
-                }
-            }
-            Some(found) if **found == *text => Content::Same,
-            _ => Content::New(text),
-        };
-        let is_there = match content {
-            Content::Same => was_there,
-            Content::New(_) => true,
-            Content::None => false,
-        };
-        let states = state.map(|found| {
-            let mut during = found.clone();
-            for held in &credentials.held {
-                during.begin_to_record(&held.token);
-            }
-            if fewer {
-                // A token taken away invalidates remembered logins, also when it comes back.
-                during.memories.clear();
-            }
-            match direction {
-                Direction::Gives => {
-                    if let (Some(before), Some(now)) = (during.uid, receives.uid)
-                        && before != now
-                    {
-                        // It was made for the person who had the name before.
-                        during.invitation = None;
-                    }
-                    during.uid = receives.uid.or(during.uid);
-                    // Tokens that are not migrated are named by their number.
-                    if during.tokens_held == 0 {
-                        during.tokens_before_gift = Some(count);
-                    }
-                }
-                Direction::Takes => during.tokens_before_gift = None,
-            }
-            if let Some(notice) = receives.notice {
-                during.notice(notice);
-            }
-            // Taken back before the file is removed, written down once it is there.
-            during.has_credentials &= is_there;
-            let mut after = during.clone();
-            after.tokens_held = 0;
-            after.tokens_before_gift = None;
-            after.has_credentials = is_there;
-            if !receives.serials.is_empty() {
-                // A user who is enrolled needs none.
-                after.invitation = None;
-            }
-            [found, during, after]
-        });
-        Ok(Self { lock, states, found, content })
     }
 
     /// True when neither file changes.
     pub(super) fn is_settled(&self) -> bool {
         let is_same = |[found, _, after]: &[State; 3]| found == after;
-        matches!(self.content, Content::Same) && self.states.as_ref().is_none_or(is_same)
+        matches!(self.after.content, Content::Same) && self.after.states.as_ref().is_none_or(is_same)
     }
 
     fn prepare(&self, flush: Flush) -> Result<Option<Prepared<'_>>, StoreError> {
-        match &self.content {
+        match &self.after.content {
             Content::New(text) => Ok(Some(self.lock.folder().prepare(SECRET, text.as_bytes(), flush)?)),
             Content::Same | Content::None => Ok(None),
         }
     }
 
     fn put(&self, prepared: Option<Prepared<'_>>, flush: Flush) -> Result<(), StoreError> {
-        match (prepared, &self.content) {
+        match (prepared, &self.after.content) {
             (Some(prepared), _) => Ok(prepared.put(flush)?),
             (None, Content::None) => Ok(self.lock.folder().remove(SECRET)?),
             (None, Content::Same | Content::New(_)) => Ok(()),
@@ -311,7 +186,7 @@ impl Holding {
     }
 
     fn announce(&self, flush: Flush) -> Result<(), StoreError> {
-        match &self.states {
+        match &self.after.states {
             Some([found, during, _]) if found != during => self.lock.write_over(during, flush),
             Some(_) | None => Ok(()),
         }
@@ -319,7 +194,7 @@ impl Holding {
 
     /// Without a flush: no reader depends on it. Should it fail or be lost, `migrate` and `repair` make up for it.
     fn conclude(&self) {
-        if let Some([_, during, after]) = &self.states
+        if let Some([_, during, after]) = &self.after.states
             && during != after
         {
             let _ = self.lock.write_over(after, Flush::Together);
@@ -328,7 +203,7 @@ impl Holding {
 
     /// Takes back what was written. Should that fail, the files differ from the registry, and `doctor` says so.
     fn take_back(&self) {
-        match (&self.content, &self.found) {
+        match (&self.after.content, &self.after.found) {
             (Content::Same, _) => {}
             (Content::New(_) | Content::None, Some(found)) => {
                 let _ = self.lock.folder().replace(SECRET, found.as_bytes());
@@ -341,7 +216,7 @@ impl Holding {
     }
 
     fn take_back_announcement(&self) {
-        if let Some([found, during, _]) = &self.states
+        if let Some([found, during, _]) = &self.after.states
             && found != during
         {
             let _ = self.lock.overwrite_state(found);
@@ -398,7 +273,7 @@ pub(super) fn carry_out(
 }
 
 /// The state; `None` where it is lost or damaged.
-fn readable(state: Result<State, StoreError>) -> Result<Option<State>, StoreError> {
+pub(super) fn readable(state: Result<State, StoreError>) -> Result<Option<State>, StoreError> {
     match state {
         Ok(state) => Ok(Some(state)),
         Err(error) if FilesError::is_of_the_state(&error) => Ok(None),

@@ -3,7 +3,7 @@
 //! Invariants: it may be repeated, and interrupted at any moment. A user's tokens are in the file before the state stops
 //! naming them as missing there. A registry that has fewer tokens than the state names is no reason to forget them.
 
-use super::holdings::{Direction, Gift, Holding, carry_out};
+use super::holdings::{Holding, carry_out};
 use super::identity::users_in;
 use super::locations::Files;
 use super::user_folder::{Account, LockedAccount};
@@ -11,6 +11,7 @@ use crate::host::user::UserName;
 use crate::store::administration::{Author, Migration, StateIdentity as _};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
+use crate::store::inventory::{Direction, Gift};
 use crate::store::registry::{self, Edit};
 
 /// So many users are locked at a time, and their files flushed together.

@@ -20,11 +20,12 @@ use crate::store::administration::{
 use crate::store::error::StoreError;
 use crate::store::files::differences;
 use crate::store::files::error::FilesError;
-use crate::store::files::holdings::{Direction, Gift, Holding, carry_out};
+use crate::store::files::holdings::{Holding, carry_out};
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::tokens::progress_in;
 use crate::store::files::user_folder::{Account, LockedAccount};
+use crate::store::inventory::{Direction, Gift};
 use crate::store::registry::{self, CHANGE_PATIENCE, Edit, RegistryError, Writer};
 
 impl StateRepair for Files {

@@ -10,7 +10,7 @@ use crate::host::user::UserName;
 use crate::store::administration::{Sharer, TokenFilter};
 
 /// A row of the inventory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stored {
     /// Its number.
     pub id: i64,

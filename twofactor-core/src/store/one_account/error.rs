@@ -1,5 +1,6 @@
 //! The errors of an account in memory.
 
+use crate::codes::token::Serial;
 use crate::host::shell;
 use crate::host::user::UserName;
 use crate::log::reason::Reason;
@@ -37,6 +38,15 @@ pub enum AccountError {
         /// The user of the question.
         asked: UserName,
     },
+    /// More tokens stand in the inventory as the user's than an account holds.
+    #[error("{user} owns more tokens than an account holds")]
+    TooManyTokens {
+        /// The user.
+        user: UserName,
+    },
+    /// The owner of a token is no user name.
+    #[error("the owner of token {0} is no user name")]
+    DamagedOwner(Serial),
     /// A question about a physical token by its serial.
     #[error("this store registers no physical tokens at login")]
     RegistersNoTokens,
@@ -66,7 +76,9 @@ impl std::fmt::Display for Part {
 impl Unusable for AccountError {
     fn reason(&self) -> Reason {
         match self {
-            Self::Corrupt { .. } | Self::Lost { .. } => Reason::StoreCorrupt,
+            Self::Corrupt { .. } | Self::Lost { .. } | Self::TooManyTokens { .. } | Self::DamagedOwner(_) => {
+                Reason::StoreCorrupt
+            }
             Self::AnotherUser { .. } | Self::RegistersNoTokens | Self::ShowsNoSecret => Reason::StoreUnavailable,
         }
     }
@@ -76,6 +88,10 @@ impl Unusable for AccountError {
             Self::Corrupt { user, .. } | Self::Lost { user, .. } => {
                 format!("restore the database, or: twofactor reset {}", shell::quoted(user.as_str()))
             }
+            Self::TooManyTokens { user } => {
+                format!("twofactor token list --user {}", shell::quoted(user.as_str()))
+            }
+            Self::DamagedOwner(_) => "look at who may write to the database; restore the row from a backup".to_owned(),
             Self::AnotherUser { .. } => "this is a fault of the program; please report it".to_owned(),
             Self::RegistersNoTokens => "assign the token: twofactor token assign".to_owned(),
             Self::ShowsNoSecret => "twofactor reset".to_owned(),
@@ -86,7 +102,12 @@ impl Unusable for AccountError {
         match self {
             Self::Lost { part: Part::State, .. } => Some(Loss::State),
             Self::Lost { part: Part::Credentials, .. } => Some(Loss::Credentials),
-            Self::Corrupt { .. } | Self::AnotherUser { .. } | Self::RegistersNoTokens | Self::ShowsNoSecret => None,
+            Self::Corrupt { .. }
+            | Self::TooManyTokens { .. }
+            | Self::DamagedOwner(_)
+            | Self::AnotherUser { .. }
+            | Self::RegistersNoTokens
+            | Self::ShowsNoSecret => None,
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Invariants: a dropped edit has changed nothing. The watermark of a seed never falls and is never forgotten: not when
 //! a token changes hands, not when it is deleted.
 
-use std::fmt;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
@@ -15,8 +14,8 @@ use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::{Uid, UserName};
 use crate::log::record::Event;
-use crate::store::administration::Author;
-use crate::store::inventory::{Stored, Twin};
+use crate::store::administration::{Author, Fit};
+use crate::store::inventory::{Stored, Twin, mending_in_words, series_deletion_in_words};
 use crate::store::registry::connection::Writer;
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::failure::failure;
@@ -84,27 +83,17 @@ impl Edit<'_> {
         self.asking(|connection| connection.query_row(&query, [serial.as_str()], row::read).optional())
     }
 
-    /// Hands out the tokens of a series that still have their secret. `None` when there is no such series.
-    pub(crate) fn each_of_series<E: From<RegistryError>>(
-        &self,
-        name: &str,
-        mut take: impl FnMut(Stored) -> Result<(), E>,
-    ) -> Result<Option<()>, E> {
+    /// The tokens of a series that still have their secret, behind the number `after`, a portion of them; empty at the end. `None`
+    /// when there is no such series.
+    pub(crate) fn portion_of_series(&self, name: &str, after: i64) -> Result<Option<Vec<Stored>>, RegistryError> {
         let Some(series) = self.series_id(name)? else { return Ok(None) };
         let query = format!(
             "SELECT {COLUMNS} FROM tokens WHERE series = ?1 AND id > ?2 AND secret IS NOT NULL ORDER BY id LIMIT 1000"
         );
-        let mut last = 0;
-        loop {
-            // In portions: what is handed out is changed meanwhile, and a million tokens do not fit into memory.
-            let portion: Vec<Stored> = self.asking(|connection| {
-                let mut statement = connection.prepare(&query)?;
-                statement.query_map([series, last], row::read)?.collect()
-            })?;
-            let Some(end) = portion.last().map(|token| token.id) else { return Ok(Some(())) };
-            last = end;
-            portion.into_iter().try_for_each(&mut take)?;
-        }
+        self.asking(|connection| {
+            let mut statement = connection.prepare(&query)?;
+            statement.query_map([series, after], row::read)?.collect::<Result<_, _>>().map(Some)
+        })
     }
 
     /// Forgets the tokens of a series that never had an owner and were never used: they leave nothing to remember.
@@ -215,10 +204,8 @@ impl Edit<'_> {
         let orphan = "UPDATE tokens SET series = NULL WHERE series = (SELECT id FROM series WHERE name = ?1)";
         self.changing(orphan, params![name])?;
         self.changing("DELETE FROM series WHERE name = ?1", params![name])?;
-        let mut detail = String::new();
-        pairs::write(&mut detail, "series", name);
-        pairs::write(&mut detail, "tokens", tokens);
-        self.record(Event::SeriesDeleted, None, None, Some(&detail))
+        let (event, detail) = series_deletion_in_words(name, tokens);
+        self.record(event, None, None, Some(&detail))
     }
 
     /// Records the progress that two consecutive codes have shown.
@@ -284,17 +271,9 @@ impl Edit<'_> {
     }
 
     /// Writes into the history that so many tokens of a series were mended, and what fitted.
-    pub(crate) fn record_mending(
-        &self,
-        series: &str,
-        tokens: usize,
-        fit: &dyn fmt::Display,
-    ) -> Result<(), RegistryError> {
-        let mut detail = String::new();
-        pairs::write(&mut detail, "series", series);
-        pairs::write(&mut detail, "tokens", tokens);
-        pairs::write(&mut detail, "fit", fit);
-        self.record(Event::SeriesMended, None, None, Some(&detail))
+    pub(crate) fn record_mending(&self, series: &str, tokens: usize, fit: &Fit) -> Result<(), RegistryError> {
+        let (event, detail) = mending_in_words(series, tokens, fit);
+        self.record(event, None, None, Some(&detail))
     }
 
     /// Makes it happen.

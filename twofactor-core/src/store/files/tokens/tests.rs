@@ -10,10 +10,11 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
+use crate::account::lifecycle::{Owned, Stage, TokenStatus};
 use crate::account::throttle::{Limits, Source};
 use crate::account::{App, Credentials, Judgement, State};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, StatedParameters, Step};
+use crate::codes::otp::{self, Algorithm, Digits, Kind, Parameters, Period, StatedParameters, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Marks};
 use crate::config::Config;
@@ -21,12 +22,15 @@ use crate::host::clock::HandSet;
 use crate::host::trusted::{self, Owner};
 use crate::host::user::Uid;
 use crate::log::reason::Reason;
+use crate::log::record::Event;
 use crate::store::administration::{AccountAdministration as _, TokenViews as _};
 use crate::store::administration::{
-    Counts, Encoding, Existing, Finding, Identified, NewToken, Origin, Reset, TokenView,
+    Counts, Encoding, Existing, Finding, Identified, NewToken, Origin, Reset, Sharer, TokenView,
 };
 use crate::store::files::PATIENCE;
-use crate::store::registry::RegistryReader;
+use crate::store::files::error::FilesError;
+use crate::store::files::holdings::Locks;
+use crate::store::registry::{RegistryError, RegistryReader};
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::{Loss, VerificationRules};
 
