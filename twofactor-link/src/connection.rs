@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, StreamOwned};
 use twofactor_core::config::fleet::ServerAddress;
+use twofactor_core::host::trusted::describe;
 use twofactor_core::store::wire::{LARGEST_ANSWER, Message};
 use zeroize::Zeroizing;
 
 /// A connection that was opened.
-pub(crate) struct Connection(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Connection {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    /// The settings with which it was opened: the certificate.
+    tls: Arc<ClientConfig>,
+}
 
 impl Connection {
     /// Connects to the first address of a server that takes it. TLS begins with the first question.
@@ -25,8 +30,8 @@ impl Connection {
                     // Else an answer waits for an acknowledgement: 44 ms each.
                     stream.set_nodelay(true)?;
                     let name = ServerName::try_from(name.clone()).map_err(io::Error::other)?;
-                    let tls = ClientConnection::new(tls, name).map_err(io::Error::other)?;
-                    return Ok(Self(StreamOwned::new(tls, stream)));
+                    let client = ClientConnection::new(Arc::clone(&tls), name).map_err(io::Error::other)?;
+                    return Ok(Self { stream: StreamOwned::new(client, stream), tls });
                 }
                 Err(error) => failed = error,
             }
@@ -34,11 +39,16 @@ impl Connection {
         Err(failed)
     }
 
+    /// True where it was opened with these settings.
+    pub(crate) fn is_with(&self, tls: &Arc<ClientConfig>) -> bool {
+        Arc::ptr_eq(&self.tls, tls)
+    }
+
     /// Makes sure of the server, before anything is sent to it.
     pub(crate) fn shake_hands(&mut self, deadline: Instant) -> io::Result<()> {
-        while self.0.conn.is_handshaking() {
+        while self.stream.conn.is_handshaking() {
             self.wait_until(deadline)?;
-            self.0.conn.complete_io(&mut self.0.sock)?;
+            self.stream.conn.complete_io(&mut self.stream.sock)?;
         }
         Ok(())
     }
@@ -50,8 +60,8 @@ impl Connection {
         let mut framed = Zeroizing::new(Vec::with_capacity(4 + question.len()));
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(question);
-        self.0.write_all(&framed)?;
-        self.0.flush()?;
+        self.stream.write_all(&framed)?;
+        self.stream.flush()?;
         let mut header = [0; 4];
         self.read_exact(&mut header, deadline)?;
         let mut answer = Zeroizing::new(vec![0; Message::length(header, LARGEST_ANSWER).map_err(io::Error::other)?]);
@@ -63,7 +73,7 @@ impl Connection {
     fn read_exact(&mut self, mut rest: &mut [u8], deadline: Instant) -> io::Result<()> {
         while !rest.is_empty() {
             self.wait_until(deadline)?;
-            let read = self.0.read(rest)?;
+            let read = self.stream.read(rest)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -74,8 +84,26 @@ impl Connection {
 
     fn wait_until(&self, deadline: Instant) -> io::Result<()> {
         let left = left(deadline)?;
-        self.0.sock.set_read_timeout(Some(left))?;
-        self.0.sock.set_write_timeout(Some(left))
+        self.stream.sock.set_read_timeout(Some(left))?;
+        self.stream.sock.set_write_timeout(Some(left))
+    }
+}
+
+/// The reason for which a server was not asked, in words for a sysadmin.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::AlertReceived(AlertDescription::CertificateExpired)) => {
+            "the certificate of this host has ended".to_owned()
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::UnknownCA | AlertDescription::DecryptError)) => {
+            "the certificate of this host is not of the server's authority".to_owned()
+        }
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "its certificate is not of this host's authority".to_owned()
+        }
+        Some(error) => error.to_string(),
+        None => describe(error),
     }
 }
 

@@ -19,7 +19,7 @@ use twofactor_net::host_key::HostKey;
 use twofactor_net::join_code::{Fingerprint, JoinCode};
 use zeroize::Zeroizing;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, in_words};
 use crate::failure::{Exit, Failure};
 use crate::own_files;
 use crate::pinned::Pinned;
@@ -119,7 +119,7 @@ fn from_one_of(servers: &[ServerAddress], code: &JoinCode, key: &HostKey) -> Res
                 let hint = "is the name right? Else something answers in its place";
                 return Err(Failure::new(Exit::Refused, problem, hint));
             }
-            Err(error) => problems.push(format!("{server}: {error}")),
+            Err(error) => problems.push(format!("{server}: {}", in_words(&error))),
         }
     }
     let hint = "the code is good still. Is twofactor-server running there, under this name, and are the clocks right?";

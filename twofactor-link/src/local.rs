@@ -1,6 +1,8 @@
 //! The socket on this host: root's programs ask here, in the words in which they ask the broker.
 
 use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -10,6 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use twofactor_core::store::wire::{Channel, HostCall, Message, answering_link};
 
 use crate::asking::Servers;
@@ -24,6 +30,10 @@ const MOST: usize = 256;
 /// The pause after a connection could not be accepted: the process is out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// At its end the link waits so long for answers, and looks so often whether one is missing.
+const LONGEST: Duration = Duration::from_secs(12);
+const TURN: Duration = Duration::from_millis(10);
+
 /// The socket that systemd has opened.
 pub(crate) fn inherited() -> Result<UnixListener, String> {
     let inherited = ListenFd::from_env().take_unix_listener(0).map_err(|error| error.to_string())?;
@@ -32,7 +42,7 @@ pub(crate) fn inherited() -> Result<UnixListener, String> {
 
 /// Makes the socket, for root alone, in a folder of its own that is made too. One whose link is gone is replaced.
 pub(crate) fn made_at(path: &Path) -> Result<UnixListener, String> {
-    let in_words = |error: std::io::Error| format!("cannot listen at {}: {error}", path.display());
+    let in_words = |error: io::Error| format!("cannot listen at {}: {error}", path.display());
     if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
         fs::DirBuilder::new().mode(0o700).create(folder).map_err(in_words)?;
     }
@@ -47,27 +57,51 @@ pub(crate) fn made_at(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// Serves the programs that connect, for ever.
+/// Serves the programs that connect, until the service manager ends this one. Those that wait for an answer get it, and those that have
+/// not been taken yet wait at the socket for the next link.
 pub(crate) fn serve(listener: &UnixListener, servers: &Arc<Servers>) -> Result<(), String> {
-    listener.set_nonblocking(false).map_err(|error| error.to_string())?;
+    let in_words = |error: nix::Error| error.to_string();
+    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+    // Blocked before there are threads, so that none of them is ended.
+    let ends = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    ends.thread_block().map_err(in_words)?;
+    let ended = SignalFd::with_flags(&ends, SfdFlags::SFD_CLOEXEC).map_err(in_words)?;
     let asking = Arc::new(AtomicUsize::new(0));
     loop {
-        let Ok((stream, _)) = listener.accept() else {
-            thread::sleep(PAUSE);
-            continue;
-        };
-        let Some(place) = Place::among(&asking) else {
-            Channel::answering(stream, Instant::now()).leave_with(&Message::busy());
-            continue;
-        };
-        let servers = Arc::clone(servers);
-        let started = thread::Builder::new().spawn(move || {
-            let _place = place;
-            converse(stream, &servers);
-        });
-        if let Err(error) = started {
-            complain(&format!("cannot start a thread: {error}"));
+        let mut waiting =
+            [PollFd::new(ended.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waiting, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(in_words(error)),
         }
+        if waiting[0].any() == Some(true) {
+            break;
+        }
+        match listener.accept() {
+            Ok((stream, _)) => take(stream, servers, &asking),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+    let until = Instant::now() + LONGEST;
+    while asking.load(Ordering::SeqCst) > 0 && Instant::now() < until {
+        thread::sleep(TURN);
+    }
+    Ok(())
+}
+
+fn take(stream: UnixStream, servers: &Arc<Servers>, asking: &Arc<AtomicUsize>) {
+    let Some(place) = Place::among(asking) else {
+        Channel::answering(stream, Instant::now()).leave_with(&Message::busy());
+        return;
+    };
+    let servers = Arc::clone(servers);
+    let started = thread::Builder::new().spawn(move || {
+        let _place = place;
+        converse(stream, &servers);
+    });
+    if let Err(error) = started {
+        complain(&format!("cannot start a thread: {error}"));
     }
 }
 

@@ -13,7 +13,9 @@ mod journal;
 mod local;
 mod own_files;
 mod pinned;
+mod renewing;
 mod server;
+mod status;
 mod tls;
 
 use std::path::{Path, PathBuf};
@@ -28,11 +30,12 @@ use twofactor_core::host::trusted::Owner;
 use asking::Servers;
 use failure::{Exit, Failure};
 use joining::Again;
+use renewing::When;
 use tls::{Files, Tls};
 
 /// Brings the questions of this host's logins to the servers of its fleet.
 #[derive(Debug, Parser)]
-#[command(name = "twofactor-link", version, args_conflicts_with_subcommands = true)]
+#[command(name = "twofactor-link", version)]
 struct Arguments {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH, global = true)]
@@ -57,6 +60,14 @@ enum Command {
         #[arg(long)]
         again: bool,
     },
+    /// Get another certificate for this host once two thirds of the present one's time are over
+    Renew {
+        /// At once
+        #[arg(long)]
+        now: bool,
+    },
+    /// Say whether the link runs, which certificate this host has, and which servers answer
+    Status,
 }
 
 fn address(text: &str) -> Result<ServerAddress, String> {
@@ -72,6 +83,18 @@ fn main() -> ExitCode {
             let again = if again { Again::Joins } else { Again::Refused };
             joining::run(&servers, &config, again).map(|line| journal::result(&line))
         }
+        Some(Command::Renew { now }) => {
+            let when = if now { When::Now } else { When::Due };
+            membership(&config)
+                .and_then(|membership| renewing::run(&membership, when))
+                .map(|line| journal::result(&line))
+        }
+        Some(Command::Status) => membership(&config).and_then(|membership| {
+            let (lines, answers) = status::run(&membership);
+            journal::result(&lines.join("\n"));
+            let none = || Failure::new(Exit::Failed, "no server of the fleet answers", "twofactor fleet status");
+            answers.then_some(()).ok_or_else(none)
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

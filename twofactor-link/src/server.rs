@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use twofactor_core::config::fleet::ServerAddress;
 use zeroize::Zeroizing;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, in_words};
 use crate::tls::Tls;
 
 /// For so long a server is not asked after it has failed. Else each of 200 calls of sudo would wait for it.
@@ -50,20 +50,23 @@ impl Server {
     /// Asks, and gives the answer as it came. A connection that was kept may have ended meanwhile: then it is asked once more on a
     /// new one, under the same number.
     pub(crate) fn ask(&self, question: &[u8], deadline: Instant) -> Result<Zeroizing<Vec<u8>>, String> {
+        // One with a certificate that was renewed since ends some day.
+        let tls = self.tls.config();
         let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.pop();
+        let kept = kept.filter(|connection| connection.is_with(&tls));
         if let Some(mut connection) = kept
             && let Ok(answer) = connection.exchange(question, deadline)
         {
             self.keep(connection);
             return Ok(answer);
         }
-        let asked = Connection::open(&self.address, self.tls.config(), deadline).and_then(|mut connection| {
+        let asked = Connection::open(&self.address, tls, deadline).and_then(|mut connection| {
             let answer = connection.exchange(question, deadline)?;
             self.keep(connection);
             Ok(answer)
         });
         asked.map_err(|error| {
-            let why = format!("{}: {error}", self.address);
+            let why = format!("{}: {}", self.address, in_words(&error));
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.kept.clear();
             state.paused = Some((Instant::now() + PAUSE, why.clone()));

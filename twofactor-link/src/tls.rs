@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use twofactor_core::config::fleet::Membership;
+use twofactor_net::certificate::Facts;
 use twofactor_net::pem::{PemError, certificates, private_key};
+use webpki::EndEntityCert;
 
 use crate::journal::complain;
 
@@ -51,6 +53,20 @@ impl Files {
     /// The chain of this host's certificate: the one that stands with the key, else that of the other file.
     pub(crate) fn chain(&self) -> Result<Vec<CertificateDer<'static>>, PemError> {
         certificates(&self.key).or_else(|_| certificates(&self.certificate))
+    }
+
+    /// What this host's certificate says of itself.
+    pub(crate) fn facts(&self) -> Result<Facts, PemError> {
+        let chain = self.chain()?;
+        let facts = chain.first().and_then(Facts::of);
+        facts.ok_or_else(|| PemError::new(&self.key, &"the certificate cannot be read"))
+    }
+
+    /// The name in this host's certificate.
+    pub(crate) fn name(&self) -> Option<String> {
+        let chain = self.chain().ok()?;
+        let certificate = EndEntityCert::try_from(chain.first()?).ok()?;
+        certificate.valid_dns_names().next().map(str::to_owned)
     }
 
     fn stamps(&self) -> Vec<Option<(u64, i64, i64)>> {

@@ -53,30 +53,41 @@ impl Roll {
 
     /// The standing of the certificate with this digest; `None` where it counts no more, or never did.
     pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<Arc<Standing>>, ServerError> {
-        if !self.is_fresh() {
+        let mut found = self.known(digest);
+        if found.is_none() {
+            let asked = Instant::now();
             let _turn = self.renewing.lock().await;
-            // Another may have done it in the meantime.
-            if !self.is_fresh() {
+            found = self.known(digest);
+            // Another may have done it in the meantime. A certificate that is not known may have been made a moment ago.
+            if found.is_none() && !self.was_asked_since(asked) {
                 self.renew().await?;
+                found = self.known(digest);
             }
         }
         let now = SystemClock.now()?.seconds();
-        let found = self.known().standings.get(digest).filter(|standing| now < standing.until).map(Arc::clone);
+        let found = found.filter(|standing| now < standing.until);
         if let Some(standing) = &found {
             self.note(&standing.host);
         }
         Ok(found)
     }
 
-    fn is_fresh(&self) -> bool {
-        self.known().asked.is_some_and(|(asked, _)| asked.elapsed() < FRESH)
+    /// The standing of a certificate, where it is known and the database was asked a moment ago.
+    fn known(&self, digest: &[u8]) -> Option<Arc<Standing>> {
+        let known = self.lock();
+        let is_fresh = known.asked.is_some_and(|(asked, _)| asked.elapsed() < FRESH);
+        known.standings.get(digest).filter(|_| is_fresh).map(Arc::clone)
+    }
+
+    fn was_asked_since(&self, time: Instant) -> bool {
+        self.lock().asked.is_some_and(|(asked, _)| asked >= time)
     }
 
     async fn renew(&self) -> Result<(), ServerError> {
         let asked = Instant::now();
         let changes = self.database.changes().await?;
-        if self.known().asked.is_some_and(|(_, known)| known == changes) {
-            self.known().asked = Some((asked, changes));
+        if self.lock().asked.is_some_and(|(_, known)| known == changes) {
+            self.lock().asked = Some((asked, changes));
             return Ok(());
         }
         let (changes, entries) = self.database.entries().await?;
@@ -89,11 +100,11 @@ impl Roll {
             Arc::new(Standing { host, groups, until: until as u64 })
         };
         let entries = entries.into_iter().map(|entry| (entry.digest, standing(entry.until, entry.host, entry.groups)));
-        *self.known() = Known { asked: Some((asked, changes)), standings: entries.collect() };
+        *self.lock() = Known { asked: Some((asked, changes)), standings: entries.collect() };
         Ok(())
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -11,6 +11,7 @@ mod network;
 mod permissions;
 mod program;
 mod relay;
+mod renewal;
 mod retention;
 mod stories;
 mod token_changes;

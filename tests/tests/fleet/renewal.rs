@@ -1,0 +1,199 @@
+//! A host's certificate that is renewed: by whom, under which name, and with what it costs those who log in meanwhile.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use twofactor_core::codes::recovery::RecoveryCode;
+use twofactor_core::host::user::Person;
+use twofactor_core::store::broker::Broker;
+use twofactor_net::pem::certificates;
+use twofactor_tests::artifacts::link;
+
+use super::joining::added;
+use super::program::{Machine, said};
+use super::{Enrolled, Fleet, is_accepted, owner, redeem};
+
+/// A host with files of its own in a folder, whose link is started as systemd does, at a socket that outlives it.
+struct Activated {
+    folder: tempfile::TempDir,
+    listener: UnixListener,
+}
+
+impl Activated {
+    /// It joins the server at this address, which is called localhost.
+    fn joined(machine: &Machine, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        let host = Self { folder, listener };
+        let mut command = host.command();
+        command.arg("join").arg(server(machine.address)).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut joining = command.stdout(Stdio::null()).spawn().unwrap();
+        let _ = writeln!(joining.stdin.take().unwrap(), "{}", added(machine, &[name]));
+        let joined = joining.wait_with_output().unwrap();
+        assert!(joined.status.success(), "{}", said(&joined));
+        host.configure(&[machine.address]);
+        host
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn configure(&self, servers: &[SocketAddr]) {
+        let servers: Vec<String> = servers.iter().map(|address| server(*address)).collect();
+        let [ca, certificate, key] =
+            ["ca.pem", "host.pem", "host.key"].map(|name| self.place("fleet").join(name).display().to_string());
+        let text =
+            format!("[fleet]\nservers = {servers:?}\nca = {ca:?}\ncertificate = {certificate:?}\nkey = {key:?}\n");
+        fs::write(self.place("twofactor.toml"), text).unwrap();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(link());
+        command.arg("--config").arg(self.place("twofactor.toml"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    fn serial(&self) -> String {
+        let certificate = certificates(&self.place("fleet/host.key")).unwrap().remove(0);
+        twofactor_net::certificate::Facts::of(&certificate).unwrap().serial
+    }
+
+    /// The link, at the socket that is there.
+    fn link(&self) -> Child {
+        let socket = OwnedFd::from(self.listener.try_clone().unwrap());
+        let mut command = Command::new("sh");
+        let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" --config \"$1\"";
+        command.arg("-c").arg(script).arg(link()).arg(self.place("twofactor.toml")).stdin(socket);
+        command.spawn().unwrap()
+    }
+
+    fn store(&self) -> Broker {
+        Broker::link(&self.place("socket"), owner(), Duration::from_secs(30))
+    }
+}
+
+fn server(address: SocketAddr) -> String {
+    format!("localhost:{}", address.port())
+}
+
+/// A central machine whose server is called localhost.
+fn central() -> Option<Machine> {
+    let machine = Machine::new()?;
+    assert!(machine.run(&["key", "init"]).status.success());
+    machine.configure_own(&["localhost"], "");
+    Some(machine)
+}
+
+fn end(link: &mut Child) {
+    kill(Pid::from_raw(i32::try_from(link.id()).unwrap()), Signal::SIGTERM).unwrap();
+    // Before it listens the signal ends it at once, which loses nothing: all that wait are at the socket.
+    let _ = link.wait().unwrap();
+}
+
+#[test]
+fn certificates_are_renewed_and_links_restarted_under_load_and_no_correct_login_is_refused() {
+    const USERS: usize = 40;
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let host = Activated::joined(&machine, "web1");
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let (enrolling, mut logins): (_, Vec<(Person, String)>) = (fleet.host("web9"), Vec::new());
+    for number in 0..USERS {
+        let user = Enrolled::at(&enrolling, &format!("user{number}"));
+        let recovery = user.recovery.iter().map(RecoveryCode::expose).map(str::to_owned);
+        logins.extend([user.code(0)].into_iter().chain(recovery).map(|code| (user.person.clone(), code)));
+    }
+    let (count, logins, accepted) = (logins.len(), Mutex::new(logins.into_iter()), AtomicUsize::new(0));
+    let mut link = host.link();
+    let (mut serials, mut restarts) = (vec![host.serial()], 0);
+    thread::scope(|scope| {
+        let working: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let Some((person, code)) = logins.lock().unwrap().next() else { return };
+                        assert!(is_accepted(redeem(&host.store(), &person, &code)), "after {accepted:?}");
+                        accepted.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        while working.iter().all(|worker| !worker.is_finished()) {
+            // Renewed while the link runs: every second time it takes the new one up by itself.
+            if serials.len() < 10 {
+                let renewed = host.run(&["renew", "--now"]);
+                assert!(renewed.status.success(), "{}", said(&renewed));
+                serials.push(host.serial());
+            }
+            if serials.len().is_multiple_of(2) {
+                end(&mut link);
+                link = host.link();
+                restarts += 1;
+            }
+        }
+        for worker in working {
+            worker.join().unwrap();
+        }
+    });
+    assert_eq!(accepted.into_inner(), count);
+    assert!(restarts >= 2 && serials.len() >= 4, "{restarts} restarts, {} certificates", serials.len());
+    serials.sort();
+    serials.dedup();
+    let known = machine.postgres.sql("select count(*), count(distinct host) from twofactor.certificate");
+    assert_eq!(known, format!("{}|1", serials.len()));
+    let soon = "select count(*) from twofactor.certificate where until < clock_timestamp() + interval '25 hours'";
+    assert_eq!(machine.postgres.sql(soon), (serials.len() - 1).to_string(), "all but the last end in a day");
+    end(&mut link);
+}
+
+#[test]
+fn a_certificate_is_renewed_when_two_thirds_are_over_and_a_link_takes_it_up_without_a_restart() {
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let host = Activated::joined(&machine, "web1");
+    let alice = Enrolled::at(&Fleet::beside(&machine.postgres, machine.site.place("seed.key")).host("web9"), "alice");
+    let mut link = host.link();
+    assert!(is_accepted(redeem(&host.store(), &alice.person, &alice.code(0))));
+    let first = host.serial();
+    let early = host.run(&["renew"]);
+    assert!(early.status.success() && host.serial() == first, "{}", said(&early));
+    let renewed = host.run(&["renew", "--now"]);
+    assert!(renewed.status.success() && host.serial() != first, "{}", said(&renewed));
+    // The old one is taken no more: what the link has kept with it is of no use.
+    machine.postgres.sql(&format!("delete from twofactor.certificate where serial = '{first}'"));
+    machine.postgres.sql("update twofactor.authority set changes = changes + 1");
+    assert!(is_accepted(redeem(&host.store(), &alice.person, alice.recovery[0].expose())));
+    end(&mut link);
+
+    // Half written: the key's file has both, so nothing can be half.
+    fs::remove_file(host.place("fleet/host.pem")).unwrap();
+    let mut link = host.link();
+    assert!(is_accepted(redeem(&host.store(), &alice.person, alice.recovery[1].expose())));
+    end(&mut link);
+    assert!(host.run(&["renew", "--now"]).status.success() && host.place("fleet/host.pem").exists());
+
+    // A host that was revoked is not renewed, and keeps what it has.
+    let last = host.serial();
+    assert!(machine.run(&["host", "revoke", "web1"]).status.success());
+    let refused = host.run(&["renew", "--now"]);
+    assert!(!refused.status.success() && host.serial() == last, "{}", said(&refused));
+    assert!(said(&refused).contains("take the certificate of this host no more"), "{}", said(&refused));
+}
