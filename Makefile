@@ -22,7 +22,7 @@ RELEASE = CARGO="$(CARGO)" packaging/cargo
 TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | \
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench bench-fleet lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench bench-fleet fleet-histories lint
 .PHONY: install install-link install-server uninstall deb clean
 
 help: ## List the targets
@@ -87,6 +87,11 @@ bench: ## Compare a login with those of the peers; measure a million tokens, the
 	$(MAKE) --no-print-directory build
 	$(RELEASE) build --release --locked -p twofactor-tests --bins
 	$(TARGET)/release/bench
+
+HISTORIES ?= 100000
+fleet-histories: ## Random histories of accounts in files and in PostgreSQL, compared after each deed (HISTORIES=100000)
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 HISTORIES=$(HISTORIES) \
+		$(CARGO) test --locked --release --test fleet histories -- --nocapture
 
 bench-fleet: ## Logins of a fleet: PostgreSQL, two servers, four hosts and their users on this machine
 	tests/install-packages bench

@@ -70,13 +70,11 @@ impl EnrollmentStore for OneAccount<'_> {
         };
         let nothing = Kept::default();
         let kept = self.kept(&user.name)?.unwrap_or(&nothing);
-        if kept.credentials.is_some() {
-            return Err(Superseded::Enrolled);
-        }
         let mut state = kept.state.clone().seen_at(self.now);
         let owner = kept.owner(&user.name);
         let confirmed = ConfirmedApp { app, recovery, secret, invitation };
-        let credentials = confirmed.added_to(None, &mut state, &owner, self.rules.window, self.now)?;
+        let credentials =
+            confirmed.added_to(kept.credentials.clone(), &mut state, &owner, self.rules.window, self.now)?;
         self.write(&state, &credentials);
         Ok(())
     }
