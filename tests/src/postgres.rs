@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 pub struct Postgres {
     folder: tempfile::TempDir,
     server: Child,
+    port: String,
 }
 
 /// The folder of PostgreSQL's programs.
@@ -61,7 +62,9 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         let server = command.stdout(Stdio::null()).stderr(log).spawn().expect("postgres starts");
-        let postgres = Self { folder, server };
+        // That of the last setting, or PostgreSQL's own.
+        let port = settings.iter().rev().find_map(|setting| setting.strip_prefix("port=")).unwrap_or("5432");
+        let postgres = Self { folder, server, port: port.to_owned() };
         postgres.until_it_answers();
         postgres
     }
@@ -76,7 +79,7 @@ impl Postgres {
 
     /// The string by which a server connects.
     pub fn connection(&self) -> String {
-        format!("host={} user=postgres dbname=postgres", self.home().display())
+        format!("host={} port={} user=postgres dbname=postgres", self.home().display(), self.port)
     }
 
     /// The folder of the cluster and its socket.
@@ -104,7 +107,12 @@ impl Postgres {
     fn try_sql(&self, database: &str, statement: &str) -> std::process::Output {
         let mut command = as_postgres(&self.home());
         command.arg(programs().join("psql")).args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", "-h"]);
-        command.arg(self.home()).args(["-c", statement, database]).output().expect("psql runs")
+        command
+            .env("PGPORT", &self.port)
+            .arg(self.home())
+            .args(["-c", statement, database])
+            .output()
+            .expect("psql runs")
     }
 
     /// The report of pgbench, which runs a script of the cluster's folder.

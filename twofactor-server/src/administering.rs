@@ -28,6 +28,6 @@ fn is_config(word: &OsStr) -> bool {
 /// The central store of a configuration, for a command of `who`.
 fn open_central(config: &Config, who: String) -> Result<Box<dyn AdministeredStore>, StoreError> {
     let store = config.central_store.as_ref().ok_or(ServerError::NoStore)?;
-    let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+    let postgresql = store.postgresql.parse()?;
     Ok(Box::new(Central::open(postgresql, SeedKey::of(store).read()?, config, SystemClock, who)?))
 }

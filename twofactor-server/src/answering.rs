@@ -6,11 +6,10 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-use tokio::time::timeout;
-use tokio_postgres::Config as Postgresql;
+use tokio::time::{sleep, timeout};
 use twofactor_core::account::quota::pause;
 use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
 use twofactor_core::config::{Config, InvitationRule};
@@ -30,6 +29,7 @@ use crate::housekeeping::Housekeeping;
 use crate::journal::complain;
 use crate::keys::Keys;
 use crate::memberships::Memberships;
+use crate::postgresql::Postgresql;
 
 /// The number of times that a question is judged. Each conflict means that another attempt was written, so in a race of this many
 /// each of them ends.
@@ -38,6 +38,13 @@ pub(crate) const ROUNDS: usize = 64;
 /// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
 /// written: asked again under its number, it gets that answer.
 const PATIENCE: Duration = Duration::from_secs(9);
+
+/// For so long a question is asked again of a database whose connection was lost: one of its processes was killed, or another host
+/// takes over.
+const STANDING_BY: Duration = Duration::from_secs(2);
+
+/// The pause before that.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest that a server which ends may take to say so.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -228,51 +235,67 @@ impl Server {
     ) -> Result<Message, ServerError> {
         let digest = self.database.digest_of(&host.name, &numbered(message, question)?)?;
         let _turn = self.queue_of(user).lock().await;
+        let began = Instant::now();
         for _ in 0..ROUNDS {
-            let account = match self.database.read(&host.name, user, &digest).await? {
-                Found::Answered(answer) => {
-                    return Message::read(&answer).map_err(|_| ServerError::BrokenSeal(user.to_string()));
-                }
-                Found::Account(account) => account,
-            };
-            let now = present(&account)?;
-            // Read anew: a question is used up by its answer.
-            let Ok(call) = Call::read(message) else { return Err(ServerError::BrokenSeal(user.to_string())) };
-            let event = call.word();
-            let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
-            let rules = VerificationRules { slowed, ..self.rules };
-            let one = OneAccount::of(user.clone(), &account.read, rules, &self.decoy, now)?;
-            let answer = call.at_host(&host.name).answered_by(&one);
-            let is_guess = one.has_counted_a_guess();
-            let change = one.into_change();
-            let wrong_codes = match change {
-                Change::InVain => Some(0),
-                _ => is_guess.then_some(1),
-            };
-            if matches!(change, Change::Nothing) {
-                return Ok(answer);
-            }
-            let detail = answer.in_short();
-            let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
-            let host_name = host.name.as_str();
-            let note = Note {
-                host: host_name,
-                who: None,
-                user,
-                event,
-                detail: &detail,
-                question: &digest,
-                answer: &line,
-                wrong_codes,
-            };
-            if self.database.write(&account, &change, &note).await? == Written::Done {
-                if is_guess {
-                    self.watch(host, account.wrong_codes + 1.0);
-                }
-                return Ok(answer);
+            match self.judge_once(host, &digest, message, user).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                // If it was written all the same, the answer is read now.
+                Err(error) if error.is_passing() && began.elapsed() < STANDING_BY => sleep(PAUSE).await,
+                Err(error) => return Err(error),
             }
         }
         Err(ServerError::Contended(ROUNDS))
+    }
+
+    /// The answer; `None` where the account was changed between reading and writing.
+    async fn judge_once(
+        &self,
+        host: &Host,
+        digest: &[u8],
+        message: &Message,
+        user: &UserName,
+    ) -> Result<Option<Message>, ServerError> {
+        let account = match self.database.read(&host.name, user, digest).await? {
+            Found::Answered(answer) => {
+                return Message::read(&answer).map(Some).map_err(|_| ServerError::BrokenSeal(user.to_string()));
+            }
+            Found::Account(account) => account,
+        };
+        let now = present(&account)?;
+        // Read anew: a question is used up by its answer.
+        let Ok(call) = Call::read(message) else { return Err(ServerError::BrokenSeal(user.to_string())) };
+        let event = call.word();
+        let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
+        let rules = VerificationRules { slowed, ..self.rules };
+        let one = OneAccount::of(user.clone(), &account.read, rules, &self.decoy, now)?;
+        let answer = call.at_host(&host.name).answered_by(&one);
+        let is_guess = one.has_counted_a_guess();
+        let change = one.into_change();
+        let wrong_codes = match change {
+            Change::Nothing => return Ok(Some(answer)),
+            Change::InVain => Some(0),
+            _ => is_guess.then_some(1),
+        };
+        let detail = answer.in_short();
+        let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
+        let note = Note {
+            host: &host.name,
+            who: None,
+            user,
+            event,
+            detail: &detail,
+            question: digest,
+            answer: &line,
+            wrong_codes,
+        };
+        if self.database.write(&account, &change, &note).await? == Written::Conflict {
+            return Ok(None);
+        }
+        if is_guess {
+            self.watch(host, account.wrong_codes + 1.0);
+        }
+        Ok(Some(answer))
     }
 
     /// Complains about a host over its quota.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Config, Row};
 use twofactor_core::account::quota::WrongCodes;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::error::ServerError;
 use crate::keys::Keys;
+use crate::postgresql::Postgresql;
 use crate::schema;
 use crate::sealing::{Kind, Sealed, Seals};
 
@@ -95,9 +96,9 @@ pub(crate) type Parameters<'p> = [(&'p (dyn ToSql + Sync), Type)];
 
 impl Database {
     /// Opens the store behind a connection string, and brings its schema to this server's version.
-    pub(crate) async fn open(config: Config, keys: Keys) -> Result<Self, ServerError> {
+    pub(crate) async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
         let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
+        let manager = Manager::from_connect(Config::new(), postgresql, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -241,7 +242,15 @@ impl Database {
     ) -> Result<Vec<Row>, ServerError> {
         let client = self.pool.get().await?;
         match timeout(patience, client.query_typed(statement, parameters)).await {
-            Ok(rows) => Ok(rows?),
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                let error = ServerError::from(error);
+                if error.is_passing() {
+                    // Not kept: of a host that has become a standby, another connection is no better.
+                    drop(Object::take(client));
+                }
+                Err(error)
+            }
             Err(_) => {
                 drop(Object::take(client));
                 Err(ServerError::Late(patience.as_secs()))

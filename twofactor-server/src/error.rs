@@ -1,5 +1,7 @@
 //! Every way in which a server fails, with what to do.
 
+use std::io;
+
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use twofactor_core::host::clock::ClockError;
@@ -12,6 +14,9 @@ pub enum ServerError {
     /// PostgreSQL refuses, or its connection is gone.
     #[error("the database cannot be used: {}", in_words(.0))]
     Database(#[from] tokio_postgres::Error),
+    /// The connection string is not one.
+    #[error("the connection string of PostgreSQL cannot be used: {0}")]
+    ConnectionString(String),
     /// No connection could be had.
     #[error("the database cannot be reached: {0}")]
     NoConnection(String),
@@ -32,6 +37,38 @@ pub enum ServerError {
     /// The database takes no writes.
     #[error("the database is a standby, which takes no writes")]
     ReadOnly,
+    /// What is said can be read on the way.
+    #[error("the connection to the database at {0} is not encrypted")]
+    Open(String),
+    /// A table cannot be used.
+    #[error("the database's role may not read and change {0}")]
+    NoRightsOn(String),
+    /// Records cannot be opened.
+    #[error("{records} records are sealed with key {key}, which this server does not have")]
+    MissingKey {
+        /// The key.
+        key: i32,
+        /// The number of its records.
+        records: i64,
+    },
+    /// A server that runs does not have this one's keys.
+    #[error("the server on {host} has keys {theirs:?}, and this one {ours:?}")]
+    OtherKeys {
+        /// The machine.
+        host: String,
+        /// Its keys.
+        theirs: Vec<i32>,
+        /// This server's.
+        ours: Vec<i32>,
+    },
+    /// A host of the connection string cannot be used.
+    #[error("the database at {host} cannot be used: {problem}")]
+    DatabaseHost {
+        /// The host.
+        host: String,
+        /// The problem.
+        problem: String,
+    },
     /// The role may not make the tables.
     #[error("there are no tables, and the database's role may make none")]
     NoRights,
@@ -90,6 +127,27 @@ pub enum ServerError {
 }
 
 impl ServerError {
+    /// True where the connection was lost or could not be made, or its host takes no writes: a moment later another one may be had. A
+    /// statement may have been carried out all the same.
+    pub(crate) fn is_passing(&self) -> bool {
+        const CODES: [&SqlState; 4] = [
+            &SqlState::ADMIN_SHUTDOWN,
+            &SqlState::CRASH_SHUTDOWN,
+            &SqlState::CANNOT_CONNECT_NOW,
+            &SqlState::READ_ONLY_SQL_TRANSACTION,
+        ];
+        match self {
+            Self::Database(error) => match error.code() {
+                Some(code) => CODES.contains(&code) || code.code().starts_with("08"),
+                None => {
+                    error.is_closed()
+                        || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<io::Error>)
+                }
+            },
+            _ => false,
+        }
+    }
+
     /// True where others have written the same meanwhile: the question was answered, two servers have begun one account, or the
     /// database wants the statement repeated. Nothing was written.
     pub(crate) fn is_conflict(&self) -> bool {
@@ -100,7 +158,7 @@ impl ServerError {
 }
 
 /// Without the statement: its text is ours and tells a sysadmin nothing.
-fn in_words(error: &tokio_postgres::Error) -> String {
+pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(said) => format!("{} ({})", said.message(), said.code().code()),
         None => {
@@ -122,10 +180,17 @@ impl Unusable for ServerError {
 
     fn hint(&self) -> String {
         match self {
+            Self::ConnectionString(_) => "see postgresql in [store] of twofactor.toml(5)".to_owned(),
             Self::Database(_) | Self::NoConnection(_) | Self::Late(_) => "twofactor-server check".to_owned(),
             Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
             Self::TooOld(_) => "upgrade PostgreSQL".to_owned(),
             Self::ReadOnly => "name the primary, or add target_session_attrs=read-write".to_owned(),
+            Self::Open(_) => "add sslmode=verify-full and sslrootcert to the connection string".to_owned(),
+            Self::NoRightsOn(_) => "as the owner of the tables: GRANT SELECT, INSERT, UPDATE, DELETE ON …".to_owned(),
+            Self::MissingKey { .. } | Self::OtherKeys { .. } => {
+                "copy the file of seed_key from another server; see twofactor-server key status".to_owned()
+            }
+            Self::DatabaseHost { .. } => "is it down, or not reachable from here?".to_owned(),
             Self::NoRights => "as the database's owner: GRANT CREATE ON DATABASE … TO …".to_owned(),
             Self::Contended(_) => "log in again".to_owned(),
             Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
-use tokio_postgres::Config as Postgresql;
 use twofactor_core::config::fleet::is_host_name;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
@@ -21,6 +20,7 @@ use crate::database::Database;
 use crate::error::ServerError;
 use crate::host_table::{ListedHost, Tried};
 use crate::keys::Keys;
+use crate::postgresql::Postgresql;
 use crate::roll::{Roll, Standing};
 
 /// The number of times that a number for a join code is chosen: few of a million are taken.

@@ -1,8 +1,7 @@
 //! `twofactor-server host`: which hosts may ask.
 
 use clap::Subcommand;
-use tokio_postgres::Config as Postgresql;
-use twofactor_server::{Added, Again, FleetHosts, Keys};
+use twofactor_server::{Added, Again, FleetHosts, Keys, Postgresql};
 
 use crate::failure::Failure;
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 
@@ -16,7 +17,7 @@ use crate::journal::complain;
 const ROUND: Duration = Duration::from_secs(10);
 
 /// A server that was not seen for this long does not run. In seconds.
-const GONE: f64 = 60.0;
+pub(crate) const GONE: f64 = 60.0;
 
 /// The age at which an answer is removed: twice that at which it is given again. In seconds.
 const OLD: f64 = 60.0;
@@ -44,6 +45,18 @@ pub struct Running {
     pub keys: Vec<i32>,
     /// The key that it seals with.
     pub sealing: i32,
+}
+
+/// Asks for the servers that were seen within `$1` seconds.
+pub(crate) const RUNNING: &str = "select host, program, keys, sealing from twofactor.server
+    where seen > clock_timestamp() - make_interval(secs => $1) order by host, instance";
+
+impl Running {
+    /// A row of [`RUNNING`].
+    pub(crate) fn of(row: &Row) -> Result<Self, ServerError> {
+        let (host, program, keys, sealing) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        Ok(Self { host, program, keys, sealing })
+    }
 }
 
 /// The rounds of one server.
@@ -131,14 +144,8 @@ impl Database {
 
     /// The servers that run.
     pub(crate) async fn running(&self) -> Result<Vec<Running>, ServerError> {
-        const RUNNING: &str = "select host, program, keys, sealing from twofactor.server
-            where seen > clock_timestamp() - make_interval(secs => $1) order by host, instance";
         let rows = self.ask(RUNNING, &[(&GONE, Type::FLOAT8)]).await?;
-        let read = |row: &tokio_postgres::Row| -> Result<Running, ServerError> {
-            let (host, program, keys, sealing) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-            Ok(Running { host, program, keys, sealing })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(Running::of).collect()
     }
 
     /// Removes rows older than so many seconds, unless another server does.

@@ -106,7 +106,7 @@ fn changed(store: &CentralStore, change: &KeyChange, escrow: Option<&Escrow>) ->
 }
 
 fn in_use(store: &CentralStore, keys: Keys, runtime: &Runtime) -> Result<KeyUse, Failure> {
-    let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+    let postgresql = store.postgresql.parse()?;
     Ok(runtime.block_on(key_use(postgresql, keys))?)
 }
 
@@ -131,7 +131,7 @@ fn status(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
 fn resealed(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
     let keys = SeedKey::of(store).read()?;
     let sealing = keys.sealing();
-    let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+    let postgresql = store.postgresql.parse()?;
     let columns = runtime.block_on(reseal(postgresql, keys))?;
     let (mut left, mut broken) = (0, Vec::new());
     for found in columns {

@@ -26,7 +26,7 @@ use twofactor_core::config::fleet::{CentralStore, Port};
 use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Unusable as _;
-use twofactor_server::{Admission, Server, ServerError, check, serve, tls_of_fleet, tls_of_site};
+use twofactor_server::{Admission, Server, check, serve, tls_of_fleet, tls_of_site};
 
 use failure::Failure;
 use host_command::HostCommand;
@@ -91,7 +91,7 @@ fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
     match command {
         Command::Key(command) => key_commands::run(command, store, &runtime()?),
         Command::Host(command) => {
-            let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+            let postgresql = store.postgresql.parse()?;
             runtime()?.block_on(host_command::run(command, postgresql, SeedKey::of(store).read()?))
         }
         Command::Check => checked(store, config),
@@ -126,7 +126,7 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
     }
     findings.extend(
         runtime()?
-            .block_on(check(&store.postgresql))
+            .block_on(check(&store.postgresql, keys.as_ref().ok()))
             .into_iter()
             .map(|finding| finding.map_err(|error| (error.to_string(), error.hint()))),
     );
@@ -146,7 +146,7 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
 
 async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Path) -> Result<(), Failure> {
     let site = port.site.as_ref().map(tls_of_site).transpose()?;
-    let postgresql = store.postgresql.parse().map_err(ServerError::from)?;
+    let postgresql = store.postgresql.parse()?;
     let seed_key = SeedKey::of(store);
     let server = Arc::new(Server::open(postgresql, seed_key.read()?, config).await?);
     let listed = Arc::new(ListedHosts::new(path, config));

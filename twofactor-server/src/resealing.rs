@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Config, Row};
 
 use crate::database::{Database, Parameters};
 use crate::error::ServerError;
 use crate::housekeeping::Running;
 use crate::keys::Keys;
-use crate::sealed_columns::{SEALED_COLUMNS, SealedColumn};
+use crate::postgresql::Postgresql;
+use crate::sealed_columns::{self, SEALED_COLUMNS, SealedColumn};
 use crate::sealing::Sealed;
 
 /// The longest that a look at every record may take.
@@ -38,7 +39,7 @@ pub struct Resealed {
 }
 
 /// Seals all records of a store that have another key than the sealing one.
-pub async fn reseal(postgresql: Config, keys: Keys) -> Result<Vec<Resealed>, ServerError> {
+pub async fn reseal(postgresql: Postgresql, keys: Keys) -> Result<Vec<Resealed>, ServerError> {
     let database = Database::open(postgresql, keys).await?;
     let mut all = Vec::new();
     for column in SEALED_COLUMNS {
@@ -57,16 +58,10 @@ pub struct KeyUse {
 }
 
 /// Looks at the use of all keys.
-pub async fn key_use(postgresql: Config, keys: Keys) -> Result<KeyUse, ServerError> {
+pub async fn key_use(postgresql: Postgresql, keys: Keys) -> Result<KeyUse, ServerError> {
     let database = Database::open(postgresql, keys).await?;
-    let each = SEALED_COLUMNS.iter().map(|SealedColumn { table, key, sealed, .. }| {
-        format!("select {key} as key from twofactor.{table} where {sealed} is not null")
-    });
-    // An answer may be asked for again.
-    let each = each.chain(["select key from twofactor.answer".to_owned()]).collect::<Vec<_>>().join(" union all ");
-    let counted = format!("select key, count(*) from ({each}) as every group by key order by key");
     // All records are read: more than a login waits for.
-    let rows = database.ask_within(PATIENCE, &counted, &[]).await?;
+    let rows = database.ask_within(PATIENCE, &sealed_columns::count_by_key(), &[]).await?;
     let records = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     Ok(KeyUse { records: records.collect::<Result<_, ServerError>>()?, servers: database.running().await? })
 }

@@ -48,3 +48,13 @@ pub const OTHER_BYTES: &[(&str, &str)] = &[
     // A keyed digest.
     ("join_code", "digest"),
 ];
+
+/// Counts the records of each key, in all columns.
+pub(crate) fn count_by_key() -> String {
+    let each = SEALED_COLUMNS.iter().map(|SealedColumn { table, key, sealed, .. }| {
+        format!("select {key} as key from twofactor.{table} where {sealed} is not null")
+    });
+    // An answer may be asked for again.
+    let each = each.chain(["select key from twofactor.answer".to_owned()]).collect::<Vec<_>>().join(" union all ");
+    format!("select key, count(*) from ({each}) as every group by key order by key")
+}

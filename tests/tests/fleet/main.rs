@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod administration;
+mod databases;
 mod histories;
 mod joining;
 mod keys;

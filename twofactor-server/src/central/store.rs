@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::Config as Postgresql;
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::{Clock, UnixTime};
 use twofactor_core::store::one_account::Decoy;
@@ -13,6 +12,7 @@ use twofactor_core::store::{StoreError, VerificationRules};
 use crate::database::Database;
 use crate::error::ServerError;
 use crate::keys::Keys;
+use crate::postgresql::Postgresql;
 
 /// The central store, for a program that does one thing after the other.
 pub struct Central {
