@@ -32,7 +32,8 @@ pub mod wire;
 pub use beside_broker::{FilesAndBroker, Judge};
 pub use beside_fleet::LocalAndCentral;
 pub use enrollment::{
-    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
+    EnrollmentStatus, EnrollmentStore, Listing, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin,
+    Superseded, TokenRegistration,
 };
 pub use error::{Loss, StoreError, Unusable};
 pub use open::open;

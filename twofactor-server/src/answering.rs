@@ -12,13 +12,14 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use twofactor_core::account::quota::pause;
 use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
-use twofactor_core::config::{Config, InvitationRule};
+use twofactor_core::config::{Config, InvitationRule, SelfRegistration};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
-use twofactor_core::host::user::UserName;
+use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::log::reason::Reason;
+use twofactor_core::store::administration::Author;
 use twofactor_core::store::one_account::{Change, Decoy, OneAccount};
 use twofactor_core::store::wire::{About, Call, Message, WireError};
-use twofactor_core::store::{StoreError, VerificationRules};
+use twofactor_core::store::{Listing, StoreError, TokenRegistration, VerificationRules};
 use zeroize::Zeroizing;
 
 use crate::alarms::Alarms;
@@ -26,6 +27,7 @@ use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::fleet_hosts::FleetHosts;
 use crate::housekeeping::Housekeeping;
+use crate::inventory::{self, Registering, looking};
 use crate::journal::complain;
 use crate::keys::Keys;
 use crate::memberships::Memberships;
@@ -48,6 +50,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest that a server which ends may take to say so.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// The longest wait of a registration for a sysadmin's change of tokens.
+const REGISTRATION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The queues of one server. A user's attempts wait in one of them for each other, and not in the database.
 const QUEUES: usize = 1024;
@@ -94,6 +99,7 @@ pub struct Server {
     instance: String,
     rules: VerificationRules,
     invitation: InvitationRule,
+    registration: SelfRegistration,
     decoy: Decoy,
     memberships: Memberships,
     alarms: Alarms,
@@ -109,6 +115,7 @@ impl Server {
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let queues = (0..QUEUES).map(|_| Mutex::new(())).collect();
         let (rules, invitation) = (VerificationRules::of(config), config.enrollment.invitation);
+        let registration = config.enrollment.self_registration;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
         let instance = data_encoding::HEXLOWER.encode(&random);
@@ -118,6 +125,7 @@ impl Server {
             instance,
             rules,
             invitation,
+            registration,
             decoy,
             memberships,
             alarms,
@@ -196,17 +204,29 @@ impl Server {
             | Call::Pretend(_)
             | Call::EnrollmentStatus(_)
             | Call::Hello => Ok(()),
+            Call::Register(_, _, None) if self.invitation == InvitationRule::Required => {
+                refused("a second factor is set up with an invitation only", "see [enrollment] in twofactor.toml(5)")
+            }
+            Call::CheckRegistration(..) | Call::Register(..) if self.registration == SelfRegistration::Forbidden => {
+                refused("physical tokens are registered by the sysadmin", "see [enrollment] in twofactor.toml(5)")
+            }
             Call::StoreApp(_, app) if self.invitation == InvitationRule::Required && !app.is_invited() => {
                 refused("a second factor is set up with an invitation only", "see [enrollment] in twofactor.toml(5)")
             }
-            Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) if host.may_enroll => Ok(()),
-            Call::Confirm(_) | Call::CheckInvitation(..) | Call::StoreApp(..) => Err(not_here()),
-            Call::CheckRegistration(..)
-            | Call::Register(..)
-            | Call::OwnAccount(_)
-            | Call::OwnSshKeys(_)
-            | Call::ChangeOwn(..)
-            | Call::Help(_) => refused("no host may ask this of the central store", "do it on the central machine"),
+            Call::Confirm(_)
+            | Call::CheckInvitation(..)
+            | Call::StoreApp(..)
+            | Call::CheckRegistration(..)
+            | Call::Register(..) => {
+                if host.may_enroll {
+                    Ok(())
+                } else {
+                    Err(not_here())
+                }
+            }
+            Call::OwnAccount(_) | Call::OwnSshKeys(_) | Call::ChangeOwn(..) | Call::Help(_) => {
+                refused("no host may ask this of the central store", "do it on the central machine")
+            }
         }
     }
 
@@ -269,7 +289,14 @@ impl Server {
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
         let rules = VerificationRules { slowed, ..self.rules };
         let one = OneAccount::of(user.clone(), &account.read, rules, &self.decoy, now)?;
+        if let Some(serial) = call.token() {
+            let found = looking::token(&self.database, serial).await?;
+            one.knows(serial.clone(), found.map_or(Listing::Unknown, |seen| seen.listed.into_listing()));
+        }
         let answer = call.at_host(&host.name).answered_by(&one);
+        if let Some(registration) = one.registered() {
+            return self.register(&host.name, user, &registration, digest, now).await.map(Some);
+        }
         let is_guess = one.has_counted_a_guess();
         let change = one.into_change();
         let wrong_codes = match change {
@@ -296,6 +323,24 @@ impl Server {
             self.watch(host, account.wrong_codes + 1.0);
         }
         Ok(Some(answer))
+    }
+
+    /// Gives a token to the user who has shown two codes of it.
+    async fn register(
+        &self,
+        host: &str,
+        user: &UserName,
+        registration: &TokenRegistration,
+        question: &[u8],
+        now: UnixTime,
+    ) -> Result<Message, ServerError> {
+        let by = Author { who: user.as_str(), at: now };
+        let change = inventory::Change { now, by, patience: REGISTRATION_PATIENCE };
+        // Names are compared, and no uids.
+        let person = Person { name: user.clone(), uid: Uid(u32::MAX) };
+        let asked = Registering { host, who: None, question };
+        let stored = change.register(&self.database, &person, registration, asked).await?;
+        Ok(Message::answering_stored(&stored))
     }
 
     /// Complains about a host over its quota.

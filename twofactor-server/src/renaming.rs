@@ -4,7 +4,7 @@ use tokio::time::timeout;
 use tokio_postgres::types::Type;
 use twofactor_core::store::one_account::Change;
 
-use crate::database::{Account, Database, FRESH, Note, PATIENCE, Written, hex};
+use crate::database::{Account, Database, FRESH, Note, PATIENCE, Written};
 use crate::error::ServerError;
 use crate::inventory::TOKENS_LOCK;
 use crate::sealing::Kind;
@@ -26,7 +26,6 @@ impl Database {
         let state = self.seals.seal(Kind::State, name, state.as_bytes())?;
         let credentials =
             credentials.map(|text| self.seals.seal(Kind::Credentials, name, text.as_bytes())).transpose()?;
-        let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
         let mut client = self.pool.get().await?;
         let old = note.user.as_str();
         let work = async {
@@ -35,8 +34,8 @@ impl Database {
             const FORGET_CREDENTIALS: &str = "delete from twofactor.credentials where name = $1";
             const KEEP: &str = "insert into twofactor.state (name, version, key, sealed) values ($1, $2, $3, $4)";
             const KEEP_CREDENTIALS: &str = "insert into twofactor.credentials (name, key, sealed) values ($1, $2, $3)";
-            const NOTE: &str = "insert into twofactor.audit (host, name, event, detail, question, key, answer, who)
-                values ($1, $2, $3, $4, $5, $6, $7, $8)";
+            const NOTE: &str =
+                "insert into twofactor.audit (host, name, event, detail, who) values ($1, $2, $3, $4, $5)";
             const TOKENS: &str = "update twofactor.tokens set name = $2 where name = $1";
             let transaction = client.transaction().await?;
             // Tokens are locked before accounts.
@@ -81,9 +80,6 @@ impl Database {
                         (&old, Type::TEXT),
                         (&note.event, Type::TEXT),
                         (&note.detail, Type::TEXT),
-                        (&note.question, Type::BYTEA),
-                        (&answer.key, Type::INT4),
-                        (&answer.bytes, Type::BYTEA),
                         (&note.who, Type::TEXT),
                     ],
                 )

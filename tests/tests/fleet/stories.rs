@@ -111,6 +111,7 @@ fn the_stories_of_every_store_hold_on_postgresql() {
             of_two_pending_enrollments_one_is_stored,
             an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted,
             a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used,
+            a_token_is_registered_at_login_by_two_codes_and_once,
             an_account_without_its_usage_opens_nothing,
             an_accepted_login_is_remembered_for_its_time_and_place,
             a_clock_set_back_delays_once_and_prolongs_nothing,

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use twofactor_core::account::factors::Factors;
 use twofactor_core::account::lifecycle::Change;
+use twofactor_core::account::throttle::Source;
 use twofactor_core::codes::answer::Answer;
 use twofactor_core::codes::otp::{Algorithm, Code, Digits, Parameters};
 use twofactor_core::codes::secret::Secret;
@@ -20,9 +22,13 @@ use twofactor_core::store::administration::{
     Existing, Fit, LastCredential, Sharing, TokenAdministration as _, TokenError, TokenFilter, TokenViews as _,
     each_token,
 };
+use twofactor_core::store::broker::Broker;
 use twofactor_core::store::files::Files;
-use twofactor_core::store::{Presence, Store as _, StoreError};
-use twofactor_server::{Central, read_keys};
+use twofactor_core::store::wire::Message;
+use twofactor_core::store::{
+    Attempt, EnrollmentStore as _, NotRegistered, Pending, PendingFactor, Presence, Store as _, StoreError, Superseded,
+};
+use twofactor_server::{Central, Host, read_keys};
 use zeroize::Zeroizing;
 
 use super::tokens::{Fob, by, central, judge, stock};
@@ -177,6 +183,59 @@ fn an_import_whose_connection_is_cut_leaves_nothing() {
 }
 
 #[test]
+fn a_token_is_registered_at_a_host_that_may_enroll_and_its_answer_can_be_asked_for_again() {
+    let Some(fleet) = Fleet::with_servers(2) else { return };
+    let (web1, web2) = (fleet.host("web1"), fleet.host("web2"));
+    let central = central(&fleet);
+    let fobs = [Fob::random("A1"), Fob::random("A2")];
+    stock(&central, "acme", &fobs);
+    let (alice, bob) = (person("alice", 1001), person("bob", 1002));
+    let source = Source::from_rhost(Some("192.0.2.7"));
+    let attempt = Attempt { readings: &[], previous: None, source: &source, factors: Factors::ALL, remember: None };
+    let code = |fob: &Fob, steps| Code::new(Zeroizing::new(fob.code(steps))).unwrap();
+    let check = |store: &Broker, person: &Person, fob: &Fob, steps: [i64; 2]| {
+        let [first, second] = steps.map(|steps| code(fob, steps));
+        store.check_registration(person, &fob.serial, [&first, &second], &attempt)
+    };
+    let wrong = check(&web1.store(), &alice, &fobs[0], [0, 2]).unwrap().unwrap_err();
+    assert_eq!(wrong, NotRegistered::WrongCodes(fobs[0].serial.clone()));
+    assert!(
+        fleet
+            .postgres
+            .sql("select detail from twofactor.audit where event = 'check-registration'")
+            .contains("not-registered")
+    );
+    let pending = |person: &Person, fob: &Fob| {
+        let shown = check(&web1.store(), person, fob, [0, 1]).unwrap().unwrap();
+        Pending { user: person.clone(), factor: PendingFactor::Token(shown), invitation: None }
+    };
+    let (hers, his, another) = (pending(&alice, &fobs[0]), pending(&bob, &fobs[0]), pending(&alice, &fobs[1]));
+    web1.store().store_pending(hers).unwrap();
+    assert!(matches!(web2.store().store_pending(his), Err(Superseded::TokenTaken)));
+    assert!(matches!(web2.store().store_pending(another), Err(Superseded::Enrolled)));
+    assert_eq!(refusal(redeem(&web2.store(), &alice, &fobs[0].code(1))), Reason::Replayed);
+    assert!(is_accepted(redeem(&web2.store(), &alice, &fobs[0].code(2))));
+    assert_eq!(central.token(&fobs[0].serial).unwrap().unwrap().owner, Some(alice.name.clone()));
+    let lines = central.history().unwrap().unwrap().next_portion().unwrap();
+    let words: Vec<(&str, &str)> = lines.iter().map(|line| (line.event.word(), line.who.as_str())).collect();
+    assert_eq!(words[1..], [("assigned", "alice"), ("resynced", "alice")]);
+
+    // The same question again gets the same answer, although the token is hers by now.
+    let line = format!(
+        " version=1 ask=register user=bob uid=1002 serial=A2 code={} code={} source=192.0.2.7",
+        fobs[1].code(0),
+        fobs[1].code(1)
+    );
+    let asked = Message::read(line.as_bytes()).unwrap().numbered(7).line().unwrap();
+    let ask = |host: &Host| fleet.runtime.block_on(fleet.servers[0].answer(host, &asked)).unwrap().in_short();
+    let enrolling = Host { may_enroll: true, ..Host::named("web1") };
+    let (first, again) = (ask(&enrolling), ask(&enrolling));
+    assert_eq!(first, again);
+    assert_eq!(central.token(&fobs[1].serial).unwrap().unwrap().owner, Some(bob.name.clone()));
+    assert!(ask(&Host::named("web3")).contains("not-root"));
+}
+
+#[test]
 fn a_token_goes_with_its_owner_to_another_name() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
     let web1 = fleet.host("web1");
@@ -321,12 +380,12 @@ impl<S: AdministeredStore> Course<'_, S> {
             21 => format!("{:?}", self.store.verify_token(serial, &code(steps)).unwrap()),
             _ => {
                 let readings = [Answer::parse(fob.code_at(now, steps).as_bytes())];
-                let source = twofactor_core::account::throttle::Source::from_rhost(Some("192.0.2.7"));
-                let attempt = twofactor_core::store::Attempt {
+                let source = Source::from_rhost(Some("192.0.2.7"));
+                let attempt = Attempt {
                     readings: &readings,
                     previous: None,
                     source: &source,
-                    factors: twofactor_core::account::factors::Factors::ALL,
+                    factors: Factors::ALL,
                     remember: None,
                 };
                 // Mostly the owner logs in, if there is one.

@@ -142,6 +142,39 @@ impl Registration {
     }
 }
 
+/// A token in inventory that has shown two codes to a store in memory, and the invitation that is spent on it. The program that has
+/// read the account gives it to the user.
+#[derive(Debug, Clone)]
+pub struct TokenRegistration {
+    pub(in crate::store) serial: Serial,
+    pub(in crate::store) progress: Progress,
+    pub(in crate::store) invitation: Option<Invitation>,
+}
+
+impl TokenRegistration {
+    /// The registration, of a proof that this store has judged.
+    pub fn of(registration: &Registration, invitation: Option<Invitation>) -> Option<Self> {
+        let RegistrationProof::Progress(progress) = registration.proof else { return None };
+        Some(Self { serial: registration.serial.clone(), progress, invitation })
+    }
+
+    /// The token.
+    pub fn serial(&self) -> &Serial {
+        &self.serial
+    }
+}
+
+/// A store's record of a serial.
+#[derive(Debug, Clone)]
+pub enum Listing {
+    /// There is none.
+    Unknown,
+    /// A token that has an owner, or is disabled, lost or revoked.
+    NotFree,
+    /// A token in inventory, and its progress.
+    Free(Box<Token>, Progress),
+}
+
 /// The reason for which a token is not registered. The log alone has it: the user reads the same text for each.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum NotRegistered {

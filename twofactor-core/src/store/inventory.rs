@@ -10,6 +10,7 @@ mod import;
 mod loaded;
 mod mending;
 mod probe;
+mod registering;
 mod stored;
 mod view;
 
@@ -21,5 +22,6 @@ pub use import::{ImportPlan, Judged, Known, beginning, import_in_words};
 pub use loaded::{AccountWrite, CredentialsWrite, HistoryLine, LoadedTokens, TokenWrites};
 pub use mending::{Mended, mended, mending_in_words, series_deletion_in_words};
 pub use probe::fits;
+pub use registering::register;
 pub use stored::{Filter, Listed, Ownership, Stored, Twin, Undecoded};
 pub use view::view_of_held;

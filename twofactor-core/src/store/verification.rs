@@ -20,7 +20,7 @@ pub(super) use invitation::InvitationCheck;
 pub(super) use owner::must_be_of;
 pub(super) use presented::{Presented, in_vain};
 pub(super) use redeeming::Redeeming;
-pub(super) use registration::{Listing, RegistrationCheck};
+pub(super) use registration::RegistrationCheck;
 pub(super) use resynchronizing::Resynchronizing;
 pub(super) use stripping::Stripped;
 pub(super) use two_codes::TwoCodes;

@@ -11,12 +11,15 @@ use twofactor_core::codes::ssh_key::SshKey;
 use twofactor_core::codes::token::{Serial, Token};
 use twofactor_core::host::user::{Person, UserName};
 use twofactor_core::log::reason::Reason;
+use twofactor_core::store::administration::Author;
 use twofactor_core::store::{
-    Attempt, EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, Presence, Recognized, Redemption, Registration,
-    Remembered, Store, StoreError, Stripping, Superseded,
+    Attempt, EnrollmentStatus, EnrollmentStore, Listing, NotRegistered, Pending, PendingFactor, Presence, Recognized,
+    Redemption, Registration, Remembered, Store, StoreError, Stripping, Superseded, TokenRegistration,
 };
 
+use super::judging::NO_HOST;
 use super::store::Central;
+use crate::inventory::{self, Registering, looking};
 
 impl Store for Central {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
@@ -94,11 +97,24 @@ impl EnrollmentStore for Central {
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
-        self.judge(&person.name, "registration", |one| one.check_registration(person, serial, codes, attempt))
+        let found = self.wait(looking::token(&self.database, serial))?;
+        let listing = found.map_or(Listing::Unknown, |seen| seen.listed.into_listing());
+        self.judge(&person.name, "registration", |one| {
+            one.knows(serial.clone(), listing.clone());
+            one.check_registration(person, serial, codes, attempt)
+        })
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
         let user = pending.user.name.clone();
+        if let PendingFactor::Token(registration) = &pending.factor {
+            let registration = TokenRegistration::of(registration, pending.invitation).ok_or(Superseded::TokenTaken)?;
+            let (now, question) = (self.now()?, self.question()?);
+            let change = inventory::Change::of(Author { who: &self.who, at: now }, now);
+            let asked = Registering { host: NO_HOST, who: Some(&self.who), question: &question };
+            let registering = change.register(&self.database, &pending.user, &registration, asked);
+            return self.runtime.block_on(registering)?;
+        }
         self.judge(&user, "enroll", |one| one.store_pending(pending.clone()))
     }
 }

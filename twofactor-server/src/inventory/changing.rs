@@ -28,7 +28,7 @@ use crate::error::ServerError;
 use crate::sealing::{Kind, Sealed, Seals};
 
 /// The number of times that a change is tried which others conflict with.
-const ROUNDS: usize = 16;
+pub(super) const ROUNDS: usize = 16;
 
 /// The longest wait of a change for another one to end.
 pub(super) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);

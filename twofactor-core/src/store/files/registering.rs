@@ -3,16 +3,15 @@
 use super::holdings::Locks;
 use super::locations::{Files, Registrar};
 use crate::account::invitation::Invitation;
-use crate::account::lifecycle::{Owned, Stage};
 use crate::codes::token::Serial;
 use crate::host::user::Person;
 use crate::store::administration::Author;
-use crate::store::enrollment::{Registration, RegistrationProof, Superseded};
+use crate::store::enrollment::{Listing, Registration, RegistrationProof, Superseded};
 use crate::store::error::StoreError;
-use crate::store::inventory::Stored;
+use crate::store::inventory::{Listed, Stored};
 use crate::store::newcomer::spend;
 use crate::store::registry::{Edit, RegistryError, Writer};
-use crate::store::verification::{Listing, must_be_of};
+use crate::store::verification::must_be_of;
 
 impl Files {
     /// The same store, which registers tokens at login by the registry.
@@ -28,13 +27,7 @@ struct OfThisHost;
 
 impl Registrar for OfThisHost {
     fn listing(&self, files: &Files, serial: &Serial) -> Result<Listing, StoreError> {
-        let listed = files.listed(serial)?;
-        let Some(listed) = listed else { return Ok(Listing::Unknown) };
-        let is_free = listed.is_free();
-        Ok(match listed.token {
-            Some(token) if is_free => Listing::Free(Box::new(token), listed.progress),
-            _ => Listing::NotFree,
-        })
+        Ok(files.listed(serial)?.map_or(Listing::Unknown, Listed::into_listing))
     }
 
     fn register(
@@ -51,7 +44,7 @@ impl Registrar for OfThisHost {
         let by = Author { who: user.as_str(), at: files.clock.now()? };
         let edit: Edit<'_> = writer.edit(by)?;
         let token: Stored = edit.token(serial)?.ok_or(Superseded::TokenTaken)?;
-        if token.owner.is_some() || token.status.stage(Owned::No) != Stage::Inventory {
+        if !token.is_free() {
             return Err(Superseded::TokenTaken);
         }
         // Another login may have used these two codes meanwhile.

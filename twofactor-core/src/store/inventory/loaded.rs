@@ -170,6 +170,12 @@ impl LoadedTokens {
         serials.filter(|serial| !self.tokens.contains_key(serial)).cloned().collect()
     }
 
+    /// True when the user has credentials of any kind.
+    pub fn has_credentials(&self, user: &UserName) -> bool {
+        let account = self.owners.get(user).and_then(|owner| owner.account.as_ref().ok()?.as_ref());
+        account.is_some_and(|kept| kept.credentials.is_some())
+    }
+
     /// Adds a line to the history.
     pub fn record_line(&mut self, line: HistoryLine) {
         self.lines.push(line);

@@ -8,6 +8,7 @@ use crate::codes::token::{Label, Marks, Seeds, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::user::UserName;
 use crate::store::administration::{Sharer, TokenFilter};
+use crate::store::enrollment::Listing;
 
 /// A row of the inventory.
 #[derive(Debug, Clone)]
@@ -35,6 +36,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// True for a token in inventory that can be given to a user.
+    pub fn is_free(&self) -> bool {
+        self.owner.is_none() && self.status == TokenStatus::Good
+    }
+
     /// The seeds of its sequence of codes; `None` once revoked.
     pub fn seeds(&self) -> Option<Seeds> {
         self.secret.as_ref().map(|secret| Seeds::of(secret, self.parameters))
@@ -179,8 +185,12 @@ impl Listed {
         })
     }
 
-    /// True for a token in inventory that can be given to a user.
-    pub fn is_free(&self) -> bool {
-        self.owner.is_none() && self.status == TokenStatus::Good
+    /// The record of the token for a user who registers it.
+    pub fn into_listing(self) -> Listing {
+        let is_free = self.owner.is_none() && self.status == TokenStatus::Good;
+        match self.token {
+            Some(token) if is_free => Listing::Free(Box::new(token), self.progress),
+            _ => Listing::NotFree,
+        }
     }
 }

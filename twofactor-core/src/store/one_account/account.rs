@@ -4,10 +4,12 @@ use super::error::{AccountError, Part};
 use crate::account::throttle::Count;
 use crate::account::{Credentials, State, Wallet};
 use crate::codes::secret::SecretError;
+use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
 use crate::store::changes::Remains;
 use crate::store::credentials_text::{self, END};
+use crate::store::enrollment::{Listing, TokenRegistration};
 use crate::store::error::StoreError;
 use crate::store::redemption::Attempt;
 use crate::store::rules::VerificationRules;
@@ -84,6 +86,9 @@ pub struct OneAccount<'d> {
     pub(super) now: UnixTime,
     change: RefCell<Change>,
     guessed: Cell<bool>,
+    /// The record of a physical token that the question is about.
+    pub(super) listed: RefCell<Option<(Serial, Listing)>>,
+    pub(super) registered: RefCell<Option<TokenRegistration>>,
 }
 
 /// Credentials and state of a user.
@@ -106,12 +111,24 @@ impl<'d> OneAccount<'d> {
     ) -> Result<Self, StoreError> {
         let kept = kept(&user, read)?;
         let (change, guessed) = (RefCell::new(Change::Nothing), Cell::new(false));
-        Ok(Self { user, kept, decoy, rules, now, change, guessed })
+        let (listed, registered) = (RefCell::new(None), RefCell::new(None));
+        Ok(Self { user, kept, decoy, rules, now, change, guessed, listed, registered })
     }
 
     /// True when a wrong code of this user was looked at and counted. Of a user without an account none is.
     pub fn has_counted_a_guess(&self) -> bool {
         self.guessed.get()
+    }
+
+    /// Tells of the physical token that a question is about.
+    pub fn knows(&self, serial: Serial, listing: Listing) {
+        self.listed.replace(Some((serial, listing)));
+    }
+
+    /// The physical token that the user is to get, where the verbs have found that out. The program that has read the account writes
+    /// it, together with the inventory.
+    pub fn registered(&self) -> Option<TokenRegistration> {
+        self.registered.take()
     }
 
     /// The change that the verbs have made.

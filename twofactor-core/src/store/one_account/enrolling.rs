@@ -11,11 +11,12 @@ use crate::host::user::Person;
 use crate::log::reason::Reason;
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Superseded,
+    TokenRegistration,
 };
 use crate::store::error::StoreError;
 use crate::store::newcomer::{ConfirmedApp, is_waiting};
 use crate::store::redemption::{Absent, Attempt};
-use crate::store::verification::{InvitationCheck, verify};
+use crate::store::verification::{InvitationCheck, RegistrationCheck, TwoCodes, verify};
 
 impl EnrollmentStore for OneAccount<'_> {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
@@ -54,19 +55,31 @@ impl EnrollmentStore for OneAccount<'_> {
         verify(&mut self.ledger(kept.state.clone()), self.now, check)
     }
 
+    /// An error where the program has told nothing of the token.
     fn check_registration(
         &self,
-        _: &Person,
-        _: &Serial,
-        _: [&Code; 2],
-        _: &Attempt<'_>,
+        person: &Person,
+        serial: &Serial,
+        codes: [&Code; 2],
+        attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
-        Err(AccountError::RegistersNoTokens.into())
+        let known = self.listed.take().filter(|(known, _)| known == serial);
+        let (_, listing) = known.ok_or(AccountError::RegistersNoTokens)?;
+        let nothing = Kept::default();
+        let kept = self.kept(&person.name)?.unwrap_or(&nothing);
+        let two = TwoCodes { serial, codes, attempt, rules: &self.rules, now: self.now };
+        verify(&mut self.ledger(kept.state.clone()), self.now, RegistrationCheck { two, find: || Ok(listing) })
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
-        let Pending { user, factor: PendingFactor::App { app, recovery, secret }, invitation } = pending else {
-            return Err(Superseded::Store(AccountError::RegistersNoTokens.into()));
+        let Pending { user, factor, invitation } = pending;
+        let (app, recovery, secret) = match factor {
+            PendingFactor::App { app, recovery, secret } => (app, recovery, secret),
+            PendingFactor::Token(registration) => {
+                let registration = TokenRegistration::of(&registration, invitation).ok_or(Superseded::TokenTaken)?;
+                self.registered.replace(Some(registration));
+                return Ok(());
+            }
         };
         let nothing = Kept::default();
         let kept = self.kept(&user.name)?.unwrap_or(&nothing);

@@ -5,20 +5,9 @@ use super::two_codes::TwoCodes;
 use crate::account::State;
 use crate::codes::otp::{self, Parameters, Progress, Reach};
 use crate::codes::secret::Secret;
-use crate::codes::token::Token;
-use crate::store::enrollment::{NotRegistered, Registration, RegistrationProof};
+use crate::store::enrollment::{Listing, NotRegistered, Registration, RegistrationProof};
 use crate::store::error::StoreError;
 use zeroize::Zeroizing;
-
-/// A store's record of a serial.
-pub(in crate::store) enum Listing {
-    /// There is none.
-    Unknown,
-    /// A token that has an owner, or is disabled, lost or revoked.
-    NotFree,
-    /// A token in inventory, and its progress.
-    Free(Box<Token>, Progress),
-}
 
 /// Checks two codes of a token in inventory.
 pub(in crate::store) struct RegistrationCheck<'a, F> {

@@ -168,6 +168,11 @@ impl Message {
         outcome.as_ref().map_or_else(of_error, of_stripping)
     }
 
+    /// The answer to [`EnrollmentStore::store_pending`](crate::store::EnrollmentStore::store_pending).
+    pub fn answering_stored(stored: &Result<(), Superseded>) -> Self {
+        of_stored(stored)
+    }
+
     /// An answer in a few words, for a record: what it says, and the reason or the factor.
     pub fn in_short(&self) -> String {
         let words = [ANSWER, "reason", "token", "error"].map(|key| self.find(key).ok().flatten());

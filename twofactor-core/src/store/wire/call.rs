@@ -173,6 +173,14 @@ impl Call {
         }
     }
 
+    /// The physical token that the question is about, by what its owner has typed.
+    pub fn token(&self) -> Option<&Serial> {
+        match self {
+            Self::CheckRegistration(_, token) | Self::Register(_, token, _) => Some(&token.serial),
+            _ => None,
+        }
+    }
+
     /// The word for the question, as it stands in the message.
     pub fn word(&self) -> &'static str {
         match self {
@@ -209,6 +217,8 @@ impl Call {
                 Self::Remembers(person, remembering.at_host(host), factors)
             }
             Self::CheckInvitation(person, typed) => Self::CheckInvitation(person, typed.at_host(host)),
+            Self::CheckRegistration(person, token) => Self::CheckRegistration(person, token.at_host(host)),
+            Self::Register(person, token, invitation) => Self::Register(person, token.at_host(host), invitation),
             other => other,
         }
     }
@@ -475,6 +485,12 @@ impl ShownToken {
     pub(super) fn asking(&self, verb: &'static str, person: &Person) -> Message {
         let Shown { codes: [first, second], source } = &self.shown;
         Message::registering(verb, person, &self.serial, [first, second], source)
+    }
+
+    /// The same as one of this host.
+    fn at_host(mut self, host: &str) -> Self {
+        self.shown.source = self.shown.source.at_host(host);
+        self
     }
 
     fn checked_by(

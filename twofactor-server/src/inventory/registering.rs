@@ -1,0 +1,103 @@
+//! A token that its owner registers at the login prompt of a host.
+
+use tokio_postgres::types::Type;
+use twofactor_core::host::user::{Person, UserName};
+use twofactor_core::store::administration::TokenError;
+use twofactor_core::store::inventory::{Direction, LoadedTokens, register};
+use twofactor_core::store::wire::Message;
+use twofactor_core::store::{StoreError, Superseded, TokenRegistration};
+
+use super::changing::{Change, ROUNDS, Wanted, load};
+use super::stop::Stop;
+use super::transaction::{Purpose, Transaction};
+use crate::database::{Database, hex};
+use crate::error::ServerError;
+use crate::sealing::{Kind, Seals};
+
+/// The question of a host that registers a token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Registering<'a> {
+    /// The host; empty for a command.
+    pub(crate) host: &'a str,
+    /// The sysadmin; `None` for a host.
+    pub(crate) who: Option<&'a str>,
+    /// The digest of the question.
+    pub(crate) question: &'a [u8],
+}
+
+impl Change<'_> {
+    /// Gives a token to the person who has shown two codes of it, with its row of the audit and the answer to the host.
+    pub(crate) async fn register(
+        self,
+        database: &Database,
+        person: &Person,
+        registration: &TokenRegistration,
+        asked: Registering<'_>,
+    ) -> Result<Result<(), Superseded>, StoreError> {
+        for _ in 0..ROUNDS {
+            let transaction = Transaction::begin(database, Purpose::Change(self.patience)).await?;
+            let done = self.register_in(&transaction, &database.seals, person, registration, asked).await;
+            match transaction.settle(done).await {
+                Err(Stop::Conflict) => {}
+                Err(Stop::Error(TokenError::Store(error))) => return Err(error),
+                // A registration gives no other.
+                Err(Stop::Error(error)) => return Err(ServerError::DamagedToken(error.to_string()).into()),
+                Ok(stored) => return Ok(stored),
+            }
+        }
+        Err(ServerError::Contended(ROUNDS).into())
+    }
+
+    async fn register_in(
+        self,
+        transaction: &Transaction,
+        seals: &Seals,
+        person: &Person,
+        registration: &TokenRegistration,
+        asked: Registering<'_>,
+    ) -> Result<Result<(), Superseded>, Stop> {
+        let receivers = vec![person.name.clone()];
+        let wanted = Wanted { serials: vec![registration.serial().clone()], receivers, looks_for_twins: false };
+        let mut loaded = LoadedTokens::at(self.now, self.by.at);
+        let versions = load(transaction, seals, &mut loaded, &wanted).await?;
+        let stored = match register(&mut loaded, registration, person) {
+            Err(Superseded::Store(error)) => return Err(error.into()),
+            stored => stored,
+        };
+        if stored.is_ok() {
+            self.write(transaction, seals, loaded.into_writes(Direction::Gives)?, &versions).await?;
+        }
+        note(transaction, seals, &person.name, asked, &Message::answering_stored(&stored)).await?;
+        Ok(stored)
+    }
+}
+
+async fn note(
+    transaction: &Transaction,
+    seals: &Seals,
+    user: &UserName,
+    asked: Registering<'_>,
+    answer: &Message,
+) -> Result<(), ServerError> {
+    const NOTE: &str = "with answered as (
+            insert into twofactor.answer (question, key, sealed) select $6, $7, $8 where $1 <> ''
+        ) insert into twofactor.audit (host, name, event, detail, who) values ($1, $2, $3, $4, $5)";
+    let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
+    let record = seals.seal(Kind::Answer, &hex(asked.question), &line)?;
+    transaction
+        .ask(
+            NOTE,
+            &[
+                (&asked.host, Type::TEXT),
+                (&user.as_str(), Type::TEXT),
+                (&"register", Type::TEXT),
+                (&answer.in_short(), Type::TEXT),
+                (&asked.who, Type::TEXT),
+                (&asked.question, Type::BYTEA),
+                (&record.key, Type::INT4),
+                (&record.bytes, Type::BYTEA),
+            ],
+        )
+        .await?;
+    Ok(())
+}
