@@ -8,6 +8,7 @@
 mod accounts;
 mod damaged;
 mod error;
+mod history;
 mod judging;
 mod logins;
 mod renaming;

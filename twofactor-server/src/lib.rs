@@ -7,6 +7,7 @@
 
 mod alarms;
 mod answering;
+mod audit;
 mod authority;
 mod central;
 mod checking;

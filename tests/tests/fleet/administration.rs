@@ -78,6 +78,15 @@ fn what_a_sysadmin_does_on_the_central_machine_counts_at_the_next_login_of_a_hos
         assert_eq!(host.login("alicia").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
         host.assert_logged(&["user=alicia", "reason=not-enrolled"]);
         assert!(!Path::new("/var/lib/twofactor/users").exists(), "no file of this machine was touched");
+        // The log has the logins on the hosts beside the changes.
+        let log = machine.tool(&["log", "--user", "alicia", "--json-lines"]);
+        let text = said(&log);
+        let lines = || text.lines().filter(|line| line.starts_with('{'));
+        let has = |parts: &[&str]| lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(has(&["\"accepted\"", "\"alice\"", WEB1, "\"app\""]), "{text}");
+        assert!(has(&["\"denied\"", WEB1, "\"throttled\""]) && has(&["\"denied\"", "\"wrong-code\"", WEB1]), "{text}");
+        assert!(has(&["\"account-renamed\"", "\"alicia\"", "\"root\""]), "{text}");
+        assert_eq!(lines().filter(|line| line.contains("\"recovery-replaced\"")).count(), 1, "{text}");
         let who = "select string_agg(event, ' ' order by number) from twofactor.audit where who = 'root' and host = ''";
         assert_eq!(
             machine.postgres.sql(who),

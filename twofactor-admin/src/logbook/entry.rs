@@ -68,10 +68,12 @@ pub enum Writer {
 }
 
 impl Entry {
-    /// An event that the registry remembers.
+    /// An event that the registry remembers, or the central store of a fleet. There a login is by no sysadmin.
     pub fn remembered(past: PastChange) -> Self {
         let mut pairs = past.pairs;
-        pairs.push(("by".to_owned(), past.who));
+        if !past.who.is_empty() {
+            pairs.push(("by".to_owned(), past.who));
+        }
         let message = Message { writer: Writer::Tool, event: past.event, pairs };
         Self { at: past.at, source: Source::Registry, host: None, pid: None, message }
     }

@@ -1,22 +1,18 @@
 //! Views of physical tokens and series.
 
-use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
 use twofactor_core::codes::otp::{Code, Match};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{
-    History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
-};
+use twofactor_core::store::administration::{History, Identified, SeriesSummary, TokenFilter, TokenView, TokenViews};
 use twofactor_core::store::inventory::Filter;
 
+use super::history::CentralHistory;
 use super::store::Central;
-use crate::database::Database;
-use crate::inventory::{Seen, TokenHistory, looking};
+use crate::inventory::{Seen, looking};
 
 impl TokenViews for Central {
     fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
@@ -62,7 +58,7 @@ impl TokenViews for Central {
 
     fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
         let (runtime, database) = (Arc::clone(&self.runtime), Arc::clone(&self.database));
-        Ok(Some(Box::new(CentralHistory { runtime, database, lines: TokenHistory::default() })))
+        Ok(Some(Box::new(CentralHistory::new(runtime, database))))
     }
 
     /// A list reads them itself: there is no file that could be missing.
@@ -106,25 +102,5 @@ impl Central {
                 return Ok(());
             }
         }
-    }
-}
-
-/// The history of physical tokens.
-struct CentralHistory {
-    runtime: Arc<Runtime>,
-    database: Arc<Database>,
-    lines: TokenHistory,
-}
-
-impl History for CentralHistory {
-    fn next_portion(&mut self) -> Result<Vec<PastChange>, StoreError> {
-        let portion = self.lines.next_portion(&self.database);
-        Ok(self.runtime.block_on(portion)?)
-    }
-}
-
-impl fmt::Debug for CentralHistory {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("CentralHistory").field("lines", &self.lines).finish_non_exhaustive()
     }
 }

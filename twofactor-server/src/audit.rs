@@ -1,0 +1,77 @@
+//! The audit read back: judged attempts of hosts, and changes of sysadmins, in the words of the log.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::log::record::Event;
+use twofactor_core::store::administration::PastChange;
+use twofactor_core::text::pairs::Pairs;
+
+use crate::database::Database;
+use crate::error::ServerError;
+
+/// The audit, read in portions.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    last: i64,
+}
+
+impl Audit {
+    /// The next rows; empty at the end.
+    pub(crate) async fn next_portion(&mut self, database: &Database) -> Result<Vec<PastChange>, ServerError> {
+        const PORTION: i64 = 1000;
+        const ROWS: &str =
+            "select number, extract(epoch from at)::int8, host, name, event, detail, who from twofactor.audit
+            where number > $1 order by number limit $2";
+        loop {
+            let rows = database.ask(ROWS, &[(&self.last, Type::INT8), (&PORTION, Type::INT8)]).await?;
+            let Some(end) = rows.last() else { return Ok(Vec::new()) };
+            self.last = end.try_get(0)?;
+            let portion: Result<Vec<Option<PastChange>>, ServerError> = rows.iter().map(past).collect();
+            let portion: Vec<PastChange> = portion?.into_iter().flatten().collect();
+            if !portion.is_empty() {
+                return Ok(portion);
+            }
+        }
+    }
+}
+
+/// A row in the words of the log; `None` for one that is about nothing the log has a word for.
+fn past(row: &Row) -> Result<Option<PastChange>, ServerError> {
+    let at = UnixTime::from_seconds(u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default());
+    let [host, name, event, detail]: [&str; 4] = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
+    let Some(who) = row.try_get::<_, Option<String>>(6)? else {
+        let who = String::new();
+        return Ok(by_host(host, name, event, detail).map(|(event, pairs)| PastChange { at, who, event, pairs }));
+    };
+    Ok(Event::from_word(event).map(|event| {
+        let pairs = match event {
+            Event::AccountRenamed => pairs([("user", detail), ("user_before", name)]),
+            _ => pairs([("user", name), ("", "")]),
+        };
+        PastChange { at, who, event, pairs }
+    }))
+}
+
+/// The judgement of a host's question.
+fn by_host(host: &str, name: &str, question: &str, detail: &str) -> Option<(Event, Pairs)> {
+    let (outcome, about) = detail.split_once(' ').unwrap_or((detail, ""));
+    let (event, more) = match (question, outcome) {
+        ("redeem", "redeemed") => (Event::Accepted, ("token", about)),
+        ("redeem", "near-miss") => (Event::Denied, ("reason", "wrong-code")),
+        ("redeem" | "check-invitation", "refused") => (Event::Denied, ("reason", about)),
+        ("store-app", "done") => (Event::Enrolled, ("", "")),
+        ("register", "done") => (Event::Registered, ("", "")),
+        _ => return None,
+    };
+    let mut all = pairs([("user", name), ("host", host)]);
+    all.extend(pairs([more]));
+    Some((event, all))
+}
+
+fn pairs<const N: usize>(of: [(&str, &str); N]) -> Pairs {
+    of.into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
