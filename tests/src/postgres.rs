@@ -69,7 +69,8 @@ impl Postgres {
         postgres
     }
 
-    fn until_it_answers(&self) {
+    /// Waits until statements are carried out.
+    pub fn until_it_answers(&self) {
         let until = Instant::now() + Duration::from_mins(1);
         while !self.try_sql("postgres", "select 1").status.success() {
             assert!(Instant::now() < until, "PostgreSQL does not answer: {}", self.log());
@@ -131,6 +132,15 @@ impl Postgres {
         let output = command.output().expect("pg_dump runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
+    }
+
+    /// Kills a process that serves a client, if there is one: PostgreSQL ends all others then, and recovers.
+    pub fn kill_a_backend(&self) {
+        const ONE: &str = "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() limit 1";
+        let found = self.try_sql("postgres", ONE);
+        if let Ok(process) = String::from_utf8_lossy(&found.stdout).trim().parse() {
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
     }
 
     /// Sends a signal to the server and to all processes that it has started.

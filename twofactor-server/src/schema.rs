@@ -4,7 +4,7 @@
 //! version before needs, so servers of two versions run side by side during an upgrade.
 
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, IsolationLevel, Row};
 
 use crate::error::ServerError;
 
@@ -37,7 +37,8 @@ pub(crate) fn usable(row: &Row) -> Result<i32, ServerError> {
 
 /// Brings the schema to this server's version. A newer one is left alone where its migrations say that this server may use it.
 pub(crate) async fn migrate(client: &mut Client) -> Result<Found, ServerError> {
-    let transaction = client.transaction().await?;
+    // Whatever the database's default is: what the server before has made must be seen once the lock is held.
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     transaction.query_typed("select pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
     transaction.batch_execute("create schema if not exists twofactor").await?;
     let present = "select to_regclass('twofactor.store') is not null";

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod administration;
+mod clocks;
 mod databases;
 mod histories;
 mod joining;
@@ -12,6 +13,7 @@ mod members;
 mod network;
 mod permissions;
 mod program;
+mod races;
 mod relay;
 mod renewal;
 mod retention;
@@ -68,10 +70,16 @@ struct Fleet<P = Postgres> {
 impl Fleet {
     /// `None` where PostgreSQL is not there, and may not be.
     fn with_servers(count: usize) -> Option<Self> {
+        Self::with_servers_on(count, &[])
+    }
+
+    /// The same on a cluster with these settings.
+    fn with_servers_on(count: usize, settings: &[&str]) -> Option<Self> {
         let keys = tempfile::tempdir().unwrap();
         let key_file = keys.path().join("seed.key");
         init_keys(&key_file, None).unwrap();
-        Some(Fleet::open(Self::postgres()?, key_file, Some(keys), count))
+        let postgres = Self::postgres_is_there().then(|| Postgres::start(settings))?;
+        Some(Fleet::open(postgres, key_file, Some(keys), count))
     }
 
     /// The content of all files of the cluster, its log and a dump, by their places.
@@ -124,10 +132,15 @@ impl<P: Borrow<Postgres> + Sync> Fleet<P> {
     }
 
     fn another_server(&self) -> Arc<Server> {
+        self.server_through(&self.postgres.borrow().connection())
+    }
+
+    /// A server on the database behind this connection string.
+    fn server_through(&self, connection: &str) -> Arc<Server> {
         let mut config = Config::default();
         config.enrollment.invitation = InvitationRule::None;
         let keys = read_keys(&self.key_file, owner()).unwrap();
-        let postgresql = self.postgres.borrow().connection().parse().unwrap();
+        let postgresql = connection.parse().unwrap();
         Arc::new(self.runtime.block_on(Server::open(postgresql, keys, &config)).unwrap())
     }
 
@@ -244,23 +257,8 @@ fn an_account_of_one_host_opens_sessions_on_all_and_each_code_one() {
 
 #[test]
 fn of_simultaneous_logins_through_three_servers_on_three_hosts_exactly_one_wins() {
-    const ROUNDS: i64 = 12;
     let Some(fleet) = Fleet::with_servers(3) else { return };
-    let hosts = ["web1", "web2", "web3"].map(|name| fleet.host(name));
-    for round in 0..ROUNDS {
-        let user = Enrolled::at(&hosts[0], &format!("user{round}"));
-        let code = user.code(0);
-        let winners: usize = thread::scope(|scope| {
-            let logins: Vec<_> = (0..24)
-                .map(|login| {
-                    let (store, code, user) = (hosts[login % 3].store(), &code, &user);
-                    scope.spawn(move || usize::from(is_accepted(redeem(&store, &user.person, code))))
-                })
-                .collect();
-            logins.into_iter().map(|login| login.join().unwrap()).sum()
-        });
-        assert_eq!(winners, 1, "round {round}");
-    }
+    races::race(&["web1", "web2", "web3"].map(|name| fleet.host(name)), races::rounds());
 }
 
 /// The questions of one attempt, under a number.

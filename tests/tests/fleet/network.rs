@@ -72,6 +72,15 @@ impl Site {
         address: SocketAddr,
         certificate: Option<Certified>,
     ) -> StreamOwned<ClientConnection, TcpStream> {
+        self.connect_over(TcpStream::connect(address).unwrap(), certificate)
+    }
+
+    /// The same; `None` where no server listens.
+    pub(crate) fn try_connect(&self, address: SocketAddr, certificate: Certified) -> Option<Connection> {
+        Some(self.connect_over(TcpStream::connect(address).ok()?, Some(certificate)))
+    }
+
+    fn connect_over(&self, stream: TcpStream, certificate: Option<Certified>) -> Connection {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(self.authority.der().to_vec())).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -88,7 +97,6 @@ impl Site {
         };
         let name = ServerName::try_from("otp1.example.org").unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         StreamOwned::new(connection, stream)

@@ -84,12 +84,16 @@ impl Machine {
 
     pub(crate) fn serve(&self) -> Serving {
         let serving = Serving(self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap());
+        self.until_it_listens();
+        serving
+    }
+
+    pub(crate) fn until_it_listens(&self) {
         let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(self.address).is_err() {
             assert!(Instant::now() < until, "the server does not listen");
             sleep(Duration::from_millis(20));
         }
-        serving
     }
 
     fn hears(&self, host: &str) -> bool {
