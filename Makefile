@@ -22,7 +22,8 @@ RELEASE = CARGO="$(CARGO)" packaging/cargo
 TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | \
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench bench-fleet fleet-histories lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-fleet demo-built test vm-test torture
+.PHONY: guessing reproducible bench bench-fleet fleet-histories lint
 .PHONY: install install-link install-server uninstall deb clean
 
 help: ## List the targets
@@ -54,6 +55,11 @@ demo-token: demo-built ## The same for a token: the vendor's encrypted zip impor
 
 demo-ssh-key: demo-built ## The same for an ssh key in a security key: a touch and no code, and an unknown key asked
 	$(TARGET)/release/demo ssh-key
+
+demo-fleet: ## The same for a fleet: PostgreSQL, two servers, three hosts; one account, one code, a server and the database gone
+	tests/install-packages
+	$(MAKE) --no-print-directory demo-built
+	$(TARGET)/release/demo fleet
 
 demo-built:
 	tests/install-packages demo

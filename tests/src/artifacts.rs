@@ -17,6 +17,8 @@ pub struct Artifacts {
     pub tool: PathBuf,
     /// `twofactord`.
     pub broker: PathBuf,
+    /// `twofactor-server` and `twofactor-link`, where they are wanted.
+    pub fleet: Vec<PathBuf>,
 }
 
 /// Which profile to build.
@@ -38,9 +40,12 @@ const MODULE: &str = "libpam_twofactor.so";
 pub fn debug() -> &'static Artifacts {
     static DEBUG: OnceLock<Artifacts> = OnceLock::new();
     DEBUG.get_or_init(|| match (beside("twofactor"), beside("twofactord")) {
-        (Some(tool), Some(broker)) if std::env::var_os(BUILT).is_some() => {
-            Artifacts { module: find(&cargo_build(&["--package", "pam_twofactor"]), MODULE), tool, broker }
-        }
+        (Some(tool), Some(broker)) if std::env::var_os(BUILT).is_some() => Artifacts {
+            module: find(&cargo_build(&["--package", "pam_twofactor"]), MODULE),
+            tool,
+            broker,
+            fleet: Vec::new(),
+        },
         _ => build(Profile::Debug),
     })
 }
@@ -83,7 +88,7 @@ pub fn build(profile: Profile) -> Artifacts {
         Profile::Release => [release_build(&module), release_build(&others)].concat(),
     };
     let [tool, broker] = ["twofactor", "twofactord"].map(|name| find(&built, name));
-    Artifacts { module: find(&built, MODULE), tool, broker }
+    Artifacts { module: find(&built, MODULE), tool, broker, fleet: Vec::new() }
 }
 
 /// A module that panics when its line says `panic`, in release: there the unwinder is linked in and everything is
@@ -105,6 +110,12 @@ pub fn link() -> &'static Path {
     BUILT.get_or_init(|| fleet(Profile::Debug)[1].clone())
 }
 
+/// All programs, with those of a fleet and the one that is a machine of a network.
+pub fn with_fleet(profile: Profile) -> Artifacts {
+    let machine = program("demo");
+    Artifacts { fleet: fleet(profile).into_iter().chain([machine]).collect(), ..build(profile) }
+}
+
 /// `twofactor-server` and `twofactor-link`.
 pub fn fleet(profile: Profile) -> [PathBuf; 2] {
     let packages = ["--package", "twofactor-server", "--package", "twofactor-link"];
@@ -122,7 +133,12 @@ pub fn security_key() -> PathBuf {
 
 /// The PAM application of this package.
 pub fn pam_login() -> PathBuf {
-    beside("pam-login").unwrap_or_else(|| panic!("pam-login is not beside this suite"))
+    program("pam-login")
+}
+
+/// A program of this package.
+pub fn program(name: &str) -> PathBuf {
+    beside(name).unwrap_or_else(|| panic!("{name} is not beside this suite"))
 }
 
 /// The program that has libpam read texts. Fuzz targets, which have no such neighbors, build it.

@@ -29,6 +29,7 @@ pub mod google_authenticator;
 pub mod guessing;
 pub mod log_daemon;
 pub mod login_picture;
+pub mod machines;
 pub mod manual;
 pub mod moment;
 pub mod oathtool;

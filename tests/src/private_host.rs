@@ -327,6 +327,11 @@ impl Host {
         found.unwrap_or_else(|| panic!("no line of the log has all of {fragments:?}:\n{}", lines.join("\n"))).clone()
     }
 
+    /// The number of this host's first process, for the one that this host was made in.
+    pub fn first_process(&self) -> u32 {
+        self.init.id()
+    }
+
     /// Kills the process, then waits for it.
     pub fn kill(&self, mut process: Child) {
         let _ = process.kill();
@@ -370,6 +375,9 @@ fn bind_programs(artifacts: &Artifacts, root: &Path) {
         [(&artifacts.module, "pam_twofactor.so"), (&artifacts.tool, "twofactor"), (&artifacts.broker, "twofactord")];
     for (program, name) in ours.into_iter().chain([(&artifacts::pam_login(), "pam-login")]) {
         bind_file(program, &folder.join(name));
+    }
+    for program in &artifacts.fleet {
+        bind_file(program, &folder.join(program.file_name().expect("a program has a name")));
     }
 }
 

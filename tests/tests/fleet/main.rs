@@ -5,6 +5,7 @@
 mod administration;
 mod clocks;
 mod databases;
+mod demonstration;
 mod histories;
 mod joining;
 mod keys;

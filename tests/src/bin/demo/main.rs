@@ -11,6 +11,7 @@
 )]
 
 mod enroll;
+mod fleet;
 mod grace;
 mod invite;
 mod login;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use twofactor_tests::artifacts::{self, Profile};
+use twofactor_tests::machines;
 use twofactor_tests::private_host::{self, Host};
 use twofactor_tests::requirements;
 use twofactor_tests::security_key;
@@ -33,6 +35,10 @@ const USER: &str = "alice";
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["machine", arguments @ ..] = words.as_slice() {
+        machines::serve(arguments);
+        return ExitCode::SUCCESS;
+    }
     let (demonstration, programs): (fn(&Host), &[&str]) = match words[..] {
         [] => (login::demonstrate, &[]),
         ["enroll"] => (enroll::demonstrate, &[]),
@@ -41,8 +47,9 @@ fn main() -> ExitCode {
         ["grace"] => (grace::demonstrate, &[]),
         ["token"] => (token::demonstrate, &["7z"]),
         ["ssh-key"] => (ssh_key::demonstrate, &[]),
+        ["fleet"] => return of_a_fleet(),
         _ => {
-            eprintln!("usage: demo [enroll|invite|register|grace|token|ssh-key]");
+            eprintln!("usage: demo [enroll|invite|register|grace|token|ssh-key|fleet]");
             return ExitCode::from(2);
         }
     };
@@ -59,6 +66,24 @@ fn main() -> ExitCode {
         host.succeed("install", ["-d", "-m", "0700", "/var/lib/twofactor", "/var/lib/twofactor/users"]);
         demonstration(host);
     });
+    end(started)
+}
+
+/// Several hosts, each with what it needs.
+fn of_a_fleet() -> ExitCode {
+    if !requirements::met() || !requirements::programs_met(&["nsenter", "setpriv"]) {
+        return ExitCode::FAILURE;
+    }
+    if !requirements::package_met("postgresql", "/usr/lib/postgresql") {
+        return ExitCode::FAILURE;
+    }
+    let artifacts = artifacts::with_fleet(if cfg!(debug_assertions) { Profile::Debug } else { Profile::Release });
+    let started = Instant::now();
+    fleet::demonstrate(&artifacts);
+    end(started)
+}
+
+fn end(started: Instant) -> ExitCode {
     let seconds = started.elapsed().as_secs_f32();
     transcript::say(&format!("{seconds:.1} s, a real sshd and the real module. Nothing on this machine was changed."));
     ExitCode::SUCCESS

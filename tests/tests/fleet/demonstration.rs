@@ -1,0 +1,27 @@
+//! `make demo-fleet`, in debug: ssh on three hosts with one account, enrolled at the login prompt of the first; a server and the
+//! database gone; a reset on the central machine, after which no host lets the user in. Each of its steps fails loudly.
+
+use std::process::{Command, Stdio};
+
+use twofactor_tests::artifacts::program;
+use twofactor_tests::requirements;
+
+#[test]
+fn a_user_who_enrolls_at_one_host_logs_in_at_others_and_a_reset_ends_it_on_all() {
+    if !requirements::met() || super::Fleet::postgres().is_none() {
+        return;
+    }
+    let output = Command::new(program("demo")).arg("fleet").stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let denied = text.matches("Permission denied").count();
+    assert_eq!(
+        denied, 4,
+        "the code that was used, the database that is away, and after the reset at two hosts: {text}"
+    );
+    let sessions = text.matches("$ id -un; hostname; exit").count();
+    assert_eq!(sessions, 4, "web1, web2, web3 without one server, and the administrator: {text}");
+    for row in ["web1|store-app|done", "web2|redeem|redeemed app", "web3|redeem|refused replayed"] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
+}
