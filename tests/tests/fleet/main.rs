@@ -20,6 +20,7 @@ mod renewal;
 mod retention;
 mod stories;
 mod token_changes;
+mod token_commands;
 mod tokens;
 mod units;
 

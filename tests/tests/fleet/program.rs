@@ -78,8 +78,13 @@ impl Machine {
 
     /// The output of the sysadmin's tool on this machine.
     pub(crate) fn tool(&self, arguments: &[&str]) -> Output {
+        self.tool_command(arguments).output().unwrap()
+    }
+
+    pub(crate) fn tool_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&debug().tool);
-        command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null()).output().unwrap()
+        command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null());
+        command
     }
 
     pub(crate) fn serve(&self) -> Serving {
