@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::AdministeredStore;
+use twofactor_core::store::administration::{AdministeredStore, Defect};
 use twofactor_server::{Central, ServerError};
 
 use crate::seed_key::SeedKey;
@@ -18,6 +18,27 @@ pub(crate) fn run(config: PathBuf, words: &[OsString]) -> ExitCode {
     let named = if words.iter().any(|word| is_config(word)) { &[][..] } else { &named[..] };
     let words = [&[OsString::from("twofactor")][..], named, words].concat();
     twofactor_cli::run_on_central(&words, open_central)
+}
+
+/// A line about the records of the store: each is opened.
+pub(crate) fn inspected(config: &Config) -> Vec<Result<String, (String, String)>> {
+    let inspection = match open_central(config, String::new()) {
+        Ok(central) => central.inspect(),
+        Err(error) => return vec![Err((error.to_string(), error.hint()))],
+    };
+    let flaws: Vec<_> = inspection
+        .flaws
+        .iter()
+        .filter_map(|flaw| match flaw {
+            Defect::Unusable(error) => Some(Err((error.to_string(), error.hint()))),
+            _ => None,
+        })
+        .collect();
+    if !flaws.is_empty() {
+        return flaws;
+    }
+    let (accounts, tokens) = (inspection.accounts, inspection.tokens.unwrap_or_default());
+    vec![Ok(format!("every record opens: {accounts} accounts, {tokens} tokens"))]
 }
 
 /// True for the option that names a configuration.

@@ -17,6 +17,7 @@ mod escrow;
 mod fleet_hosts;
 mod host_table;
 mod housekeeping;
+mod inspecting;
 mod inventory;
 mod journal;
 mod key_file;

@@ -130,6 +130,11 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
             .into_iter()
             .map(|finding| finding.map_err(|error| (error.to_string(), error.hint()))),
     );
+    // Only of a store that is well so far, so that nothing is made or changed here.
+    if findings.iter().all(Result::is_ok) && !findings.iter().flatten().any(|found| found.starts_with("no tables yet"))
+    {
+        findings.extend(administering::inspected(config));
+    }
     for finding in &findings {
         match finding {
             Ok(good) => println!("ok       {good}"),

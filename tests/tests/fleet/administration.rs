@@ -114,8 +114,19 @@ fn a_damaged_account_is_named_and_a_reset_is_the_way_out() {
     machine.postgres.sql("update twofactor.state set sealed = overlay(sealed placing '\\x00' from 40)");
     let status = machine.tool(&["status", "alice"]);
     assert!(!status.status.success() && said(&status).contains("was changed or moved"), "{}", said(&status));
+    json(&machine.tool(&["enroll", "bob", "--no-confirm", "--json"]));
+    machine.postgres.sql("delete from twofactor.state where name = 'bob'");
+    let check = said(&machine.run(&["check"]));
+    assert!(
+        check.contains("problem  the record of alice was changed") && check.contains("the state of bob is missing"),
+        "{check}"
+    );
+    let reset = machine.tool(&["reset", "bob", "--yes"]);
+    assert!(reset.status.success(), "{}", said(&reset));
     let reset = machine.tool(&["reset", "alice", "--yes"]);
     assert!(reset.status.success(), "{}", said(&reset));
+    let check = said(&machine.run(&["check"]));
+    assert!(check.contains("ok       every record opens: 2 accounts, 0 tokens"), "{check}");
     let again = json(&machine.tool(&["enroll", "alice", "--no-confirm", "--json"]));
     assert_ne!(again["secret"], enrolled["secret"]);
 }

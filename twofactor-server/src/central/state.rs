@@ -7,12 +7,14 @@ use twofactor_core::account::RecoveryCodes;
 use twofactor_core::host::trusted::Folder;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
-    Author, BackupRecord, Destination, Identity, Inspection, LastBackup, Marking, Migration, NextRecord, Repair,
-    Repairs, RestoreError, Restored, Sighting, StateBackup, StateIdentity, StateInspection, StateRepair,
+    Author, BackupRecord, Defect, Destination, Identity, Inspection, LastBackup, Marking, Migration, NextRecord,
+    Repair, Repairs, RestoreError, Restored, Sighting, StateBackup, StateIdentity, StateInspection, StateRepair,
+    TokenViews as _,
 };
 
 use super::error::CentralError;
 use super::store::Central;
+use crate::inspecting::Inspected;
 
 fn no_files() -> StoreError {
     CentralError::refused("have a state folder", "do this on a host with accounts of its own")
@@ -42,8 +44,16 @@ impl StateIdentity for Central {
 }
 
 impl StateInspection for Central {
+    /// Opens every sealed record.
     fn inspect(&self) -> Inspection {
-        Inspection { lacks_registry: true, ..Inspection::default() }
+        let inspected = self.now().and_then(|now| self.wait(self.database.inspect(self.rules, now)));
+        let (accounts, flaws) = match inspected {
+            Ok(Inspected { accounts, flaws }) => (accounts, flaws),
+            Err(error) => (0, vec![error]),
+        };
+        let tokens = self.token_count().ok().and_then(|count| usize::try_from(count).ok());
+        let flaws = flaws.into_iter().map(Defect::Unusable).collect();
+        Inspection { accounts, tokens, lacks_registry: false, flaws }
     }
 }
 
