@@ -53,7 +53,7 @@ impl Authority {
 
     /// The certificate of a server, for a day.
     pub fn server(&self, name: &str) -> Certified {
-        self.certify(&[name], 1, ExtendedKeyUsagePurpose::ServerAuth)
+        self.certify(&[name], 30, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// The certificate of a host, for a day.

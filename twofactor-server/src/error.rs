@@ -37,6 +37,9 @@ pub enum ServerError {
     /// The database takes no writes.
     #[error("the database is a standby, which takes no writes")]
     ReadOnly,
+    /// A certificate is near its end, or past it.
+    #[error("{0}")]
+    EndsSoon(String),
     /// What is said can be read on the way.
     #[error("the connection to the database at {0} is not encrypted")]
     Open(String),
@@ -185,6 +188,7 @@ impl Unusable for ServerError {
             Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
             Self::TooOld(_) => "upgrade PostgreSQL".to_owned(),
             Self::ReadOnly => "name the primary, or add target_session_attrs=read-write".to_owned(),
+            Self::EndsSoon(_) => "put a newer certificate in its place, and restart the server".to_owned(),
             Self::Open(_) => "add sslmode=verify-full and sslrootcert to the connection string".to_owned(),
             Self::NoRightsOn(_) => "as the owner of the tables: GRANT SELECT, INSERT, UPDATE, DELETE ON …".to_owned(),
             Self::MissingKey { .. } | Self::OtherKeys { .. } => {

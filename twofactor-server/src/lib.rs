@@ -34,6 +34,7 @@ mod sealed_columns;
 mod sealing;
 mod serving;
 mod tls;
+mod validity;
 
 pub use answering::{Host, Server};
 pub use central::{Central, CentralError};
@@ -50,3 +51,4 @@ pub use resealing::{KeyUse, Resealed, key_use, reseal};
 pub use sealed_columns::{OTHER_BYTES, SEALED_COLUMNS, SealedColumn};
 pub use serving::{Admission, Hosts, serve};
 pub use tls::{of_fleet as tls_of_fleet, of_site as tls_of_site};
+pub use validity::lasting;

@@ -26,7 +26,7 @@ use twofactor_core::config::fleet::{CentralStore, Port};
 use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Unusable as _;
-use twofactor_server::{Admission, Server, check, serve, tls_of_fleet, tls_of_site};
+use twofactor_server::{Admission, Server, check, lasting, serve, tls_of_fleet, tls_of_site};
 
 use failure::Failure;
 use host_command::HostCommand;
@@ -116,6 +116,9 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
         Err(error) => Err((error.to_string(), error.hint())),
     }];
     if let Some(port) = &config.port {
+        for file in port.site.iter().flat_map(|files| [&files.certificate, &files.client_ca]) {
+            findings.push(lasting(file).map_err(|error| (error.to_string(), error.hint())));
+        }
         findings.push(match &port.site {
             None => Ok(format!("certificates: of the fleet's own authority, for {}", names(port).join(", "))),
             Some(files) => match tls_of_site(files) {

@@ -61,6 +61,11 @@ impl Site {
         address
     }
 
+    /// A certificate for a server of these names, good for so many days.
+    pub(crate) fn certify(&self, names: &[&str], days: i64) -> Certified {
+        self.authority.certify(names, days, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// The certificate of a host.
     pub(crate) fn host(&self, name: &str) -> Certified {
         self.authority.host(name)

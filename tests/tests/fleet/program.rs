@@ -142,6 +142,30 @@ fn check_says_what_is_wrong_and_keys_are_made_once() {
     assert!(after.status.success() && !said(&after).contains("problem"), "{}", said(&after));
     assert_eq!(machine.postgres.sql("select to_regnamespace('twofactor') is null"), "t", "nothing was made");
 
+    let soon = machine.site.certify(&["otp1.example.org"], 13);
+    soon.write_into(&machine.site.place(""), "server");
+    let near = machine.run(&["check"]);
+    assert!(!near.status.success() && said(&near).contains("server.pem is good until "), "{}", said(&near));
+
+    // Rights on the tables, and keys for the records that are there.
+    let _made = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    machine.postgres.sql(
+        "create role limited login; grant usage on schema twofactor to limited; \
+         grant select, insert, update, delete on all tables in schema twofactor to limited; \
+         revoke update on twofactor.state from limited",
+    );
+    let as_limited = fs::read_to_string(machine.config()).unwrap().replace("user=postgres", "user=limited");
+    let as_owner = fs::read_to_string(machine.config()).unwrap();
+    fs::write(machine.config(), as_limited).unwrap();
+    assert!(said(&machine.run(&["check"])).contains("may not read and change twofactor.state\n"));
+    fs::write(machine.config(), as_owner).unwrap();
+    machine.postgres.sql("insert into twofactor.credentials values ('x', 7, ''), ('y', 7, '')");
+    assert!(
+        said(&machine.run(&["check"])).contains("2 records are sealed with key 7"),
+        "{}",
+        said(&machine.run(&["check"]))
+    );
+
     fs::set_permissions(machine.site.place("seed.key"), fs::Permissions::from_mode(0o644)).unwrap();
     assert!(said(&machine.run(&["check"])).contains("others than its owner may read it"));
     fs::write(machine.site.place("server.key"), "no key").unwrap();
