@@ -304,7 +304,9 @@ fn seen(store: &impl AdministeredStore, at: UnixTime) -> String {
     if let Some(mut history) = store.history().unwrap() {
         // The central store has the changes of accounts there, too.
         let is_about_tokens = |line: &PastChange| line.pairs.iter().any(|(key, _)| key == "serial" || key == "series");
-        for line in history.next_portion().unwrap().into_iter().filter(is_about_tokens) {
+        let portions =
+            std::iter::from_fn(|| Some(history.next_portion().unwrap()).filter(|portion| !portion.is_empty()));
+        for line in portions.flatten().filter(is_about_tokens) {
             lines.push(format!("{} {} {} {:?}", line.at, line.who, line.event.word(), line.pairs));
         }
     }
@@ -446,7 +448,9 @@ fn the_same_changes_leave_the_same_on_one_host_and_on_the_central_store() {
         let (one, two) = (here.step(&mut Dice(number << 32), now), there.step(&mut Dice(number << 32), now));
         course.push(one.clone());
         assert_eq!(one, two, "step {number}, after\n{}", course.join("\n"));
-        assert_eq!(seen(&files, now), seen(&central, now), "step {number}, after\n{}", course.join("\n"));
+        if number % 6 == 5 {
+            assert_eq!(seen(&files, now), seen(&central, now), "step {number}, after\n{}", course.join("\n"));
+        }
     }
     let all = course.join("\n");
     for word in [
