@@ -2,10 +2,13 @@
 //!
 //! Invariant: the new text says what the old one said, but for the services. Comments and order stay.
 
+use std::fmt::Write as _;
+
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
 use twofactor_core::config::Config;
+use twofactor_core::config::fleet::{self, ServerAddress};
 use twofactor_core::text::document::{Problem, toml_string};
 
 /// Why a text is not changed.
@@ -37,6 +40,41 @@ pub fn with_combined(text: &str, services: &[&str]) -> Result<String, CannotEdit
         Config::parse(candidate).is_ok_and(|after| without_lines(after) == without_lines(wanted.clone()))
     };
     candidates.into_iter().flatten().find(fits).ok_or_else(|| CannotEdit::NoPlace(line.trim_end().to_owned()))
+}
+
+/// The text with `[fleet]` behind it, for these servers; `files` are keys of files that are not in the usual places.
+pub fn with_fleet(text: &str, servers: &[ServerAddress], files: &[(&str, String)]) -> Result<String, CannotEdit> {
+    let before = Config::parse(text).map_err(CannotEdit::Invalid)?;
+    let section = fleet_section(servers, files);
+    let wanted = Config::parse(&section).map_err(CannotEdit::Invalid)?.membership;
+    if before.membership == wanted {
+        return Ok(text.to_owned());
+    }
+    let gap = if text.is_empty() || text.ends_with("\n\n") {
+        ""
+    } else if text.ends_with('\n') {
+        "\n"
+    } else {
+        "\n\n"
+    };
+    let edited = format!("{text}{gap}{section}");
+    let says = |after: Config| after == Config { membership: wanted, ..before };
+    if Config::parse(&edited).is_ok_and(says) { Ok(edited) } else { Err(CannotEdit::NoPlace("[fleet]".to_owned())) }
+}
+
+/// `[fleet]` as it is written.
+pub fn fleet_section(servers: &[ServerAddress], files: &[(&str, String)]) -> String {
+    let servers: Vec<String> = servers.iter().map(|server| toml_string(&named(server))).collect();
+    let mut section = format!("[fleet]\nservers = [{}]\n", servers.join(", "));
+    for (key, path) in files {
+        let _ = writeln!(section, "{key} = {}", toml_string(path));
+    }
+    section
+}
+
+/// Without the port where it is the usual one.
+fn named(server: &ServerAddress) -> String {
+    if server.port == fleet::PORT { server.name.clone() } else { server.to_string() }
 }
 
 /// The text without `services` in `[prompt] combined`.

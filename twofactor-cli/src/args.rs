@@ -22,6 +22,7 @@ use crate::qr::{ImageFormat, QrChoice, QrFile};
 use values::{PAGE, digits, label, period};
 
 pub(crate) mod backup;
+pub(crate) mod fleet;
 pub(crate) mod import;
 pub(crate) mod leaving;
 pub(crate) mod log;
@@ -127,6 +128,10 @@ pub(crate) enum Command {
     Import(import::Import),
     #[command(subcommand)]
     SshKey(ssh_keys::SshKey),
+    #[command(subcommand)]
+    Fleet(fleet::Fleet),
+    #[command(subcommand, name = "host")]
+    FleetHost(fleet::FleetHost),
     #[command(subcommand)]
     Service(Service),
     #[command(subcommand)]

@@ -39,7 +39,7 @@ pub(crate) fn hand_over(typed: &Typed, words: &[OsString]) -> Result<(), Failure
 }
 
 /// A program of the same package or folder.
-fn beside_this_one(name: &str) -> PathBuf {
+pub(crate) fn beside_this_one(name: &str) -> PathBuf {
     let folder = std::fs::read_link("/proc/self/exe").ok().and_then(|this| Some(this.parent()?.to_owned()));
     let beside = folder.map(|folder| folder.join(name)).filter(|program| program.is_file());
     beside.unwrap_or_else(|| Path::new(FOLDER).join(OsStr::new(name)))
@@ -62,6 +62,7 @@ fn is_about_accounts(command: &Command) -> bool {
         | Command::Series(_)
         | Command::Import(_)
         | Command::SshKey(_)
+        | Command::FleetHost(_)
         | Command::State(_)
         | Command::Backup(_)
         | Command::Restore(_)
@@ -72,6 +73,7 @@ fn is_about_accounts(command: &Command) -> bool {
         | Command::Log(_)
         | Command::Complete(_) => true,
         Command::Own(_)
+        | Command::Fleet(_)
         | Command::Service(_)
         | Command::Doctor(_)
         | Command::Config(_)

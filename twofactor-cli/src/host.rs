@@ -18,7 +18,9 @@ use twofactor_core::host::user::{LookupError, Person, SystemUsers, Uid, UserData
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store;
 use twofactor_core::store::administration::Author;
-use twofactor_core::store::administration::{AccountStatus, AdministeredStore, TokenError, TokenView};
+use twofactor_core::store::administration::{
+    AccountStatus, AdministeredStore, HostAdministration, TokenError, TokenView,
+};
 use twofactor_core::store::broker::{Broker, SOCKET};
 use twofactor_core::store::{Presence, StoreError};
 
@@ -54,9 +56,21 @@ pub type OpenCentral = fn(&Config, String) -> Result<Box<dyn AdministeredStore>,
 /// The store of this program, where it is no host's own: chosen once, before a command runs.
 static CENTRAL: OnceLock<OpenCentral> = OnceLock::new();
 
+/// Opens the hosts of a fleet, in the same way.
+pub type OpenHosts = fn(&Config, String) -> Result<Box<dyn HostAdministration>, StoreError>;
+
+static HOSTS: OnceLock<OpenHosts> = OnceLock::new();
+
 /// Administers the central store from now on.
-pub(crate) fn administer_with(open: OpenCentral) {
+pub(crate) fn administer_with(open: OpenCentral, hosts: OpenHosts) {
     let _ = CENTRAL.set(open);
+    let _ = HOSTS.set(hosts);
+}
+
+/// The hosts of the fleet whose central machine this is.
+pub(crate) fn open_hosts(config: &Config) -> Result<Box<dyn HostAdministration>, Failure> {
+    let open = HOSTS.get().ok_or(FleetFailure::NotCentral)?;
+    Ok(open(config, journal::actor_or_root())?)
 }
 
 /// True when the central store is administered, and not this host's files.

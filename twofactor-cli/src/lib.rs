@@ -28,7 +28,7 @@ mod tips;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use host::OpenCentral;
+pub use host::{OpenCentral, OpenHosts};
 
 use error::Failure;
 
@@ -41,8 +41,8 @@ pub fn run(words: &[OsString]) -> ExitCode {
 }
 
 /// Runs a command line on the central store that `open` opens.
-pub fn run_on_central(words: &[OsString], open: OpenCentral) -> ExitCode {
-    host::administer_with(open);
+pub fn run_on_central(words: &[OsString], open: OpenCentral, hosts: OpenHosts) -> ExitCode {
+    host::administer_with(open, hosts);
     run_command(words)
 }
 

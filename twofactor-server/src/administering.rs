@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{AdministeredStore, Defect};
+use twofactor_core::store::administration::{AdministeredStore, Defect, HostAdministration};
 use twofactor_server::{Central, ServerError};
 
 use crate::seed_key::SeedKey;
@@ -17,7 +17,7 @@ pub(crate) fn run(config: PathBuf, words: &[OsString]) -> ExitCode {
     let named = [OsString::from("--config"), config.into()];
     let named = if words.iter().any(|word| is_config(word)) { &[][..] } else { &named[..] };
     let words = [&[OsString::from("twofactor")][..], named, words].concat();
-    twofactor_cli::run_on_central(&words, open_central)
+    twofactor_cli::run_on_central(&words, open_central, open_hosts)
 }
 
 /// A line about the records of the store: each is opened.
@@ -48,7 +48,16 @@ fn is_config(word: &OsStr) -> bool {
 
 /// The central store of a configuration, for a command of `who`.
 fn open_central(config: &Config, who: String) -> Result<Box<dyn AdministeredStore>, StoreError> {
+    Ok(Box::new(open(config, who)?))
+}
+
+/// The same, for its hosts.
+fn open_hosts(config: &Config, who: String) -> Result<Box<dyn HostAdministration>, StoreError> {
+    Ok(Box::new(open(config, who)?))
+}
+
+fn open(config: &Config, who: String) -> Result<Central, ServerError> {
     let store = config.central_store.as_ref().ok_or(ServerError::NoStore)?;
     let postgresql = store.postgresql.parse()?;
-    Ok(Box::new(Central::open(postgresql, SeedKey::of(store).read()?, config, SystemClock, who)?))
+    Central::open(postgresql, SeedKey::of(store).read()?, config, SystemClock, who)
 }

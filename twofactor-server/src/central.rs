@@ -9,6 +9,7 @@ mod accounts;
 mod damaged;
 mod error;
 mod history;
+mod hosts;
 mod judging;
 mod logins;
 mod renaming;

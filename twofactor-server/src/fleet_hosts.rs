@@ -4,6 +4,7 @@
 //! a certificate is the one that was added. A host that was revoked stays so until it is added again, and then joins anew.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 use twofactor_core::config::fleet::is_host_name;
@@ -18,10 +19,11 @@ use zeroize::Zeroizing;
 use crate::authority::{Authority, HostCertificate};
 use crate::database::Database;
 use crate::error::ServerError;
-use crate::host_table::{ListedHost, Tried};
-use crate::keys::Keys;
-use crate::postgresql::Postgresql;
+use crate::host_table::Tried;
 use crate::roll::{Roll, Standing};
+
+/// A join code is good for so long.
+pub(crate) const CODE_LASTS: Duration = Duration::from_hours(1);
 
 /// The number of times that a number for a join code is chosen: few of a million are taken.
 const ROUNDS: usize = 16;
@@ -34,7 +36,7 @@ pub struct FleetHosts {
 }
 
 /// The outcome of adding a host.
-pub enum Added {
+pub(crate) enum Added {
     /// The join code, as it is shown.
     Code(Zeroizing<String>),
     /// It is there already.
@@ -45,7 +47,7 @@ pub enum Added {
 
 /// What happens with a host of a name that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub(crate) enum Again {
     /// It stays as it is.
     Refused,
     /// It joins again: its present certificate ends when it does.
@@ -53,18 +55,13 @@ pub enum Again {
 }
 
 impl FleetHosts {
-    /// The hosts of the store behind a connection string.
-    pub async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
-        Self::of(Arc::new(Database::open(postgresql, keys).await?)).await
-    }
-
     pub(crate) async fn of(database: Arc<Database>) -> Result<Self, ServerError> {
         let (authority, roll) = (database.authority().await?, Roll::new(Arc::clone(&database)));
         Ok(Self { database, authority, roll })
     }
 
     /// Adds a host, and gives the code with which it joins. It may ask about users of these groups; about all where there is none.
-    pub async fn add(&self, name: &str, groups: &[String], again: Again) -> Result<Added, ServerError> {
+    pub(crate) async fn add(&self, name: &str, groups: &[String], again: Again) -> Result<Added, ServerError> {
         let name = name.to_ascii_lowercase();
         if !is_host_name(&name) || name.ends_with('.') {
             return Ok(Added::NoName);
@@ -76,20 +73,15 @@ impl FleetHosts {
             let code = JoinCode::new(self.authority.fingerprint()).ok_or(ServerError::NoRandomness)?;
             let digest = self.database.digest_of_code(code.number, &name, code.secret.as_slice())?;
             let number = signed(code.number);
-            if self.database.add_host(&name, groups, again == Again::Joins, (number, &digest)).await? {
+            if self.database.add_host(&name, groups, again == Again::Joins, (number, &digest), CODE_LASTS).await? {
                 return Ok(Added::Code(code.shown()));
             }
         }
         Err(ServerError::Contended(ROUNDS))
     }
 
-    /// All hosts, by their names.
-    pub async fn list(&self) -> Result<Vec<ListedHost>, ServerError> {
-        self.database.hosts().await
-    }
-
     /// Ends all that a host may. False where there is none of this name.
-    pub async fn revoke(&self, name: &str) -> Result<bool, ServerError> {
+    pub(crate) async fn revoke(&self, name: &str) -> Result<bool, ServerError> {
         self.database.revoke_host(&name.to_ascii_lowercase()).await
     }
 

@@ -3,6 +3,8 @@
 //! Invariants: a join code is used, the host's earlier certificates end and the new one is noted in one statement. So is each other
 //! change. Whatever changes who may ask raises the authority's number of changes, by which every server notices it.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
@@ -15,8 +17,7 @@ use crate::sealing::{Kind, Sealed};
 /// The owner of the authority's record.
 const OWNER: &str = "authority";
 
-/// A join code is good for so long, in seconds, and for so many tries.
-const CODE_LASTS: f64 = 3600.0;
+/// A join code is good for so many tries.
 const TRIES: i32 = 5;
 
 /// Wrong codes of one hour after which none is looked at until it is over.
@@ -33,23 +34,23 @@ const ROUNDS: usize = 16;
 
 /// A host, as `host list` shows it. Times are seconds of Unix time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ListedHost {
+pub(crate) struct ListedHost {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The groups about whose users it may ask; all where there is none.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// When it was added.
-    pub added: f64,
+    pub(crate) added: f64,
     /// When it was revoked.
-    pub revoked: Option<f64>,
+    pub(crate) revoked: Option<f64>,
     /// When a server heard it last, to a minute.
-    pub seen: Option<f64>,
+    pub(crate) seen: Option<f64>,
     /// The number of its newest certificate and when it was made; `None` until it has joined.
-    pub certificate: Option<(String, f64)>,
+    pub(crate) certificate: Option<(String, f64)>,
     /// Until when that is good.
-    pub until: Option<f64>,
+    pub(crate) until: Option<f64>,
     /// Until when a join code of it is good that was not used.
-    pub code: Option<f64>,
+    pub(crate) code: Option<f64>,
 }
 
 /// The row of a certificate that a host may show.
@@ -113,6 +114,7 @@ impl Database {
         groups: &[String],
         again: bool,
         code: (i32, &[u8]),
+        lasts: Duration,
     ) -> Result<bool, ServerError> {
         const ADD: &str = "with old as (
                 delete from twofactor.join_code where host = $1 or until < clock_timestamp() - interval '1 day' returning number
@@ -136,7 +138,7 @@ impl Database {
             (&again, Type::BOOL),
             (&number, Type::INT4),
             (&digest, Type::BYTEA),
-            (&CODE_LASTS, Type::FLOAT8),
+            (&lasts.as_secs_f64(), Type::FLOAT8),
         ];
         Ok(!self.ask_repeating(ADD, added).await?.is_empty())
     }

@@ -7,7 +7,6 @@
 
 mod administering;
 mod failure;
-mod host_command;
 mod hosts;
 mod key_commands;
 mod own_names;
@@ -29,7 +28,6 @@ use twofactor_core::store::Unusable as _;
 use twofactor_server::{Admission, Server, check, lasting, serve, tls_of_fleet, tls_of_site};
 
 use failure::Failure;
-use host_command::HostCommand;
 use hosts::ListedHosts;
 use key_commands::KeyCommand;
 use own_names::names;
@@ -53,6 +51,7 @@ enum Command {
     /// Say what is wrong: with the database, the clocks, the keys, the certificate
     Check,
     /// Run a command of twofactor on the central store: twofactor does so itself where its configuration has [store]
+    #[command(hide = true)]
     Administer {
         /// The command, after "--"
         #[arg(last = true)]
@@ -61,9 +60,6 @@ enum Command {
     /// The keys that seal what the database keeps
     #[command(subcommand)]
     Key(KeyCommand),
-    /// A host of the fleet
-    #[command(subcommand)]
-    Host(HostCommand),
 }
 
 fn main() -> ExitCode {
@@ -90,10 +86,6 @@ fn run(command: &Command, config: &Config, path: &Path) -> Result<(), Failure> {
     let store = config.central_store.as_ref().ok_or_else(|| missing("store"))?;
     match command {
         Command::Key(command) => key_commands::run(command, store, &runtime()?),
-        Command::Host(command) => {
-            let postgresql = store.postgresql.parse()?;
-            runtime()?.block_on(host_command::run(command, postgresql, SeedKey::of(store).read()?))
-        }
         Command::Check => checked(store, config),
         Command::Administer { .. } => Ok(()),
         Command::Serve => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::broker::{Broker, LINK};
-use twofactor_tests::artifacts::{link, server};
+use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
 
@@ -32,25 +32,19 @@ pub(crate) fn central(hosts: &str) -> Option<Machine> {
 
 /// The join code of a host that is added.
 pub(crate) fn added(machine: &Machine, arguments: &[&str]) -> String {
-    let added = machine.run(&[&["host", "add"], arguments].concat());
+    let added = machine.tool(&[&["host", "add"], arguments].concat());
     assert!(added.status.success(), "{}", said(&added));
     String::from_utf8(added.stdout).unwrap().lines().last().unwrap().trim().to_owned()
 }
 
-/// `twofactor-link join`, with a code on standard input.
+/// `twofactor fleet join`, with a code on standard input.
 pub(crate) fn join(host: &Host, address: SocketAddr, code: &str, others: &[&str]) -> Output {
-    let mut command = host.command(link());
-    command.arg("join").arg(format!("{OTP1}:{}", address.port())).args(others);
+    let mut command = host.command(&debug().tool);
+    command.args(["fleet", "join"]).arg(format!("{OTP1}:{}", address.port())).args(others);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // It may have ended before.
     let _ = writeln!(child.stdin.take().unwrap(), "{code}");
     child.wait_with_output().unwrap()
-}
-
-/// `[fleet]` with these servers.
-pub(crate) fn configure(host: &Host, servers: &[SocketAddr]) {
-    let servers: Vec<String> = servers.iter().map(|address| format!("{OTP1}:{}", address.port())).collect();
-    host.configure(&format!("[fleet]\nservers = {servers:?}\n"));
 }
 
 /// The central store, as this host's logins see it.
@@ -60,7 +54,7 @@ pub(crate) fn store() -> Broker {
 
 #[test]
 fn a_host_joins_with_a_code_that_is_typed_and_its_users_log_in() {
-    let _ = (server(), link());
+    let _ = (server(), link(), debug());
     private_host(|host| {
         let Some(machine) = central(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n")) else {
             return;
@@ -69,13 +63,21 @@ fn a_host_joins_with_a_code_that_is_typed_and_its_users_log_in() {
         let code = added(&machine, &[WEB1]);
         // As people type it.
         let output = join(host, machine.address, &code.to_lowercase().replace('-', " "), &[]);
-        assert!(output.status.success() && said(&output).contains(&format!("name={WEB1}")), "{}", said(&output));
+        assert!(
+            output.status.success() && said(&output).contains(&format!("This host is {WEB1} in the fleet")),
+            "{}",
+            said(&output)
+        );
         for file in ["ca.pem", "host.pem", "host.key"] {
             let path = Path::new("/etc/twofactor/fleet").join(file);
             let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap()) & 0o777;
             assert_eq!(mode, 0o600, "{file}");
         }
-        configure(host, &[machine.address]);
+        // The configuration names the server, and what runs by itself under systemd is said.
+        assert!(said(&output).contains("systemd does not run here"), "{}", said(&output));
+        for line in ["host-added member=web1.example.org", "fleet-joined member=web1.example.org certificate="] {
+            assert!(host.log().iter().any(|logged| logged.text.contains(line)), "{:#?}", host.log());
+        }
         let _linked = link_of(host);
         let alice = Enrolled::through(&store(), "alice");
         host.add_user("alice");
@@ -86,13 +88,17 @@ fn a_host_joins_with_a_code_that_is_typed_and_its_users_log_in() {
         assert_eq!(machine.postgres.sql(asked), WEB1);
 
         let again = join(host, machine.address, &added(&machine, &[WEB1, "--again"]), &[]);
-        assert!(again.status.code() == Some(7) && said(&again).contains("this host has joined"), "{}", said(&again));
+        assert!(
+            again.status.code() == Some(7) && said(&again).contains("this host is one of a fleet already"),
+            "{}",
+            said(&again)
+        );
     });
 }
 
 #[test]
 fn a_code_with_a_typing_error_is_sent_to_no_server_and_one_for_another_server_neither() {
-    let _ = (server(), link());
+    let _ = (server(), link(), debug());
     private_host(|host| {
         let (Some(machine), Some(between)) = (central(""), central("")) else { return };
         let (_serving, mut other) = (machine.serve(), between.serve());

@@ -124,8 +124,8 @@ fn a_join_code_is_good_once_for_an_hour_and_for_few_tries() {
     assert_eq!(Member::with(machine.address, &used).unwrap().issued.name, "web1");
     assert_eq!(refusal(Member::with(machine.address, &used)), "the join code was used already");
     // A code of a host that is there is shown on demand alone; the certificate lasts until it is used.
-    let again = machine.run(&["host", "add", "web1"]);
-    assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
+    let again = machine.tool(&["host", "add", "web1"]);
+    assert!(!again.status.success() && said(&again).contains("is a host of the fleet already"), "{}", said(&again));
 
     let old = code("web2");
     machine.postgres.sql("update twofactor.join_code set until = clock_timestamp() where host = 'web2'");
@@ -235,7 +235,7 @@ fn a_host_that_was_revoked_is_heard_no_more_on_any_connection() {
     let mut kept = web1.connect(machine.address);
     assert_eq!(ask(&mut kept, HELLO).unwrap().in_short(), "done");
     let code = JoinCode::read(&added(&machine, &[WEB1, "--again"])).unwrap();
-    assert!(machine.run(&["host", "revoke", "WEB1.example.org"]).status.success());
+    assert!(machine.tool(&["host", "revoke", "WEB1.example.org"]).status.success());
     // The tables are looked at once a second.
     until_refused(&mut kept, Duration::from_millis(1500));
     assert!(ask(&mut kept, HELLO).is_err(), "and its connection ends");
@@ -244,7 +244,7 @@ fn a_host_that_was_revoked_is_heard_no_more_on_any_connection() {
     assert_eq!(ask(&mut web1.connect(machine.address), &renew).unwrap().in_short(), "failed store-unavailable");
     assert_eq!(refusal(Member::with(machine.address, &code)), "the join code is wrong", "it went with the host");
     assert_eq!(ask(&mut web2.connect(machine.address), HELLO).unwrap().in_short(), "done");
-    assert!(!machine.run(&["host", "revoke", WEB1]).status.success(), "it was revoked already");
+    assert!(!machine.tool(&["host", "revoke", WEB1]).status.success(), "it was revoked already");
     // Added again, it joins anew; its old certificate stays without use.
     let new = Member::joined(&machine, WEB1);
     until("the new one is heard", || ask(&mut new.connect(machine.address), HELLO).unwrap().in_short() == "done");

@@ -192,7 +192,7 @@ fn a_certificate_is_renewed_when_two_thirds_are_over_and_a_link_takes_it_up_with
 
     // A host that was revoked is not renewed, and keeps what it has.
     let last = host.serial();
-    assert!(machine.run(&["host", "revoke", "web1"]).status.success());
+    assert!(machine.tool(&["host", "revoke", "web1"]).status.success());
     let refused = host.run(&["renew", "--now"]);
     assert!(!refused.status.success() && host.serial() == last, "{}", said(&refused));
     assert!(said(&refused).contains("take the certificate of this host no more"), "{}", said(&refused));

@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod files;
+mod fleet;
 mod oneself;
 mod surroundings;
 mod tokens;
@@ -34,11 +35,12 @@ fn every_command_that_reports_has_a_schema_that_is_compared_with_its_output_and_
     let described: BTreeSet<String> = Schemas::read().commands().map(str::to_owned).collect();
     let unlike: Vec<&String> = reporting.symmetric_difference(&described).collect();
     assert!(unlike.is_empty(), "docs/schemas has a file too many or too few for: {unlike:?}");
-    let compared: BTreeSet<String> = [users::COMMANDS, oneself::COMMANDS, tokens::COMMANDS, surroundings::COMMANDS]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let compared: BTreeSet<String> =
+        [users::COMMANDS, oneself::COMMANDS, tokens::COMMANDS, surroundings::COMMANDS, fleet::COMMANDS]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     let unlike: Vec<&String> = described.symmetric_difference(&compared).collect();
     assert!(unlike.is_empty(), "no story compares, or no schema describes: {unlike:?}");
 }

@@ -144,6 +144,9 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::Restored
         | Event::UidAdopted
         | Event::AccountRenamed
+        | Event::HostAdded
+        | Event::HostRevoked
+        | Event::FleetJoined
         | Event::Invited
         | Event::InvitationRevoked
         | Event::Imported

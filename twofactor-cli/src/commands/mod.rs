@@ -11,6 +11,9 @@ mod doctor;
 mod enroll;
 mod explain;
 mod export;
+mod fleet;
+mod fleet_host;
+mod fleet_report;
 mod handing_out;
 mod helpdesk;
 mod import;
@@ -76,6 +79,8 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Invite(arguments) => invite::run(&arguments, &Host::to_change(file)?, output),
         Command::Code(arguments) if asks_broker => helpdesk::code(&arguments, output),
         Command::Code(arguments) => code::run(&arguments, &Host::to_change(file)?, output),
+        Command::Fleet(arguments) => fleet::run(&arguments, file, output),
+        Command::FleetHost(arguments) => fleet_host::run(&arguments, file, output),
         Command::Service(arguments) => service::run(&arguments, file, output),
         Command::State(arguments) => state::run(&arguments, &Host::open(file)?, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),

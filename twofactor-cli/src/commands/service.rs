@@ -21,6 +21,8 @@ mod replacing;
 mod siblings;
 mod sshd;
 
+pub(super) use change::Change;
+
 use std::path::Path;
 
 use crate::args;

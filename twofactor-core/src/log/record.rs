@@ -87,6 +87,12 @@ pub enum Event {
     UidAdopted,
     /// An account has come to stand under another name of its user.
     AccountRenamed,
+    /// A host was added to a fleet, and may join.
+    HostAdded,
+    /// A host of a fleet was revoked.
+    HostRevoked,
+    /// This host has joined a fleet.
+    FleetJoined,
     /// The module was put into a PAM service.
     ServiceEnabled,
     /// The module was taken out of a PAM service.
@@ -97,7 +103,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -135,6 +141,9 @@ impl Event {
         Self::Restored,
         Self::UidAdopted,
         Self::AccountRenamed,
+        Self::HostAdded,
+        Self::HostRevoked,
+        Self::FleetJoined,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
         Self::Error,
@@ -180,6 +189,9 @@ impl Event {
             Self::Restored => "restored",
             Self::UidAdopted => "uid-adopted",
             Self::AccountRenamed => "account-renamed",
+            Self::HostAdded => "host-added",
+            Self::HostRevoked => "host-revoked",
+            Self::FleetJoined => "fleet-joined",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",

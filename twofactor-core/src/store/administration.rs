@@ -7,6 +7,7 @@ mod author;
 mod backup;
 mod exporting;
 mod history;
+mod hosts;
 mod import;
 mod last_backup;
 mod renaming;
@@ -25,6 +26,7 @@ pub use backup::{
 };
 pub use exporting::{ExportedAccount, ExportedSecret, SecretStanding};
 pub use history::{History, PastChange};
+pub use hosts::{AddedAgain, AddedHost, FleetHost, HostAdministration, HostCertificate};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use last_backup::LastBackup;
 pub use renaming::{RenameError, Renamed};

@@ -148,7 +148,7 @@ fn join(host: &Host, machine: &Machine, name: &str, servers: &[String; 2]) -> Pr
     let names = names.concat();
     machine.succeed("sh", &["-c", &format!("printf '{names}' >>/etc/hosts")]);
     command(&format!("twofactor host add {name}"));
-    let code = host.succeed("twofactor-server", ["host", "add", name]);
+    let code = host.succeed("twofactor", ["--quiet", "host", "add", name]);
     print!("{code}");
     let code = code.lines().rev().find(|line| !line.trim().is_empty()).expect("a code").trim().to_owned();
     let mut join = machine.command("twofactor-link");
