@@ -223,6 +223,8 @@ struct Side<'s> {
     store: &'s dyn AdministeredStore,
     temporary: String,
     invitation: Option<InvitationCode>,
+    /// What was typed last: of temporary codes each side has its own.
+    last: String,
 }
 
 /// What both sides share.
@@ -232,14 +234,13 @@ struct Scene<'s> {
     now: u64,
     recovery: Vec<RecoveryCode>,
     new_recovery: Vec<RecoveryCode>,
-    last: String,
 }
 
 impl Scene<'_> {
     fn text(&self, typed: &Typed, side: &Side<'_>) -> String {
         match typed {
             Typed::Code(secret, steps) => self.shown.code(*secret, self.now, *steps).to_owned(),
-            Typed::Again => self.last.clone(),
+            Typed::Again => side.last.clone(),
             Typed::Recovery(number) => {
                 self.recovery.get(*number).map_or_else(String::new, |code| code.expose_grouped().to_string())
             }
@@ -280,7 +281,7 @@ impl Scene<'_> {
             Deed::EnrollAtLogin { invited } => self.enroll_at_login(side, *invited),
             Deed::Type { typed, source, after_the_last, remember } => {
                 let text = self.text(typed, side);
-                let previous = Code::new(Zeroizing::new(self.last.clone())).filter(|_| *after_the_last);
+                let previous = Code::new(Zeroizing::new(side.last.clone())).filter(|_| *after_the_last);
                 let remember = remember.then_some((Self::place(), Duration::from_mins(5)));
                 let attempt = |attempt: Attempt<'_>| {
                     let attempt = Attempt { previous: previous.as_ref(), remember, ..attempt };
@@ -368,9 +369,8 @@ fn live(seed: u64, number: u64, shown: &Shown, central: &Central, clock: &Hand) 
     let folder = in_memory();
     let files = Files::new(folder.path(), owner(), Duration::from_secs(10), clock.clone());
     let alice = Person { name: UserName::new(&format!("u{number}")).unwrap(), uid: Uid(1001) };
-    let mut scene =
-        Scene { shown, alice, now: NOW, recovery: Vec::new(), new_recovery: Vec::new(), last: String::new() };
-    let side = |store| Side { store, temporary: String::new(), invitation: None };
+    let mut scene = Scene { shown, alice, now: NOW, recovery: Vec::new(), new_recovery: Vec::new() };
+    let side = |store| Side { store, temporary: String::new(), invitation: None, last: String::new() };
     let (mut here, mut there): (Side<'_>, Side<'_>) = (side(&files), side(central));
     let mut story = Vec::new();
     for _ in 0..=dice.roll(LONGEST) {
@@ -392,7 +392,11 @@ fn live(seed: u64, number: u64, shown: &Shown, central: &Central, clock: &Hand) 
             }
         }
         match &deed {
-            Deed::Type { typed, .. } | Deed::Strip { typed, .. } => scene.last = scene.text(typed, &here),
+            Deed::Type { typed, .. } | Deed::Strip { typed, .. } => {
+                for side in [&mut here, &mut there] {
+                    side.last = scene.text(typed, side);
+                }
+            }
             Deed::Enroll { recovery: true, .. } | Deed::Recovery | Deed::MoveIn { .. } | Deed::EnrollAtLogin { .. }
                 if said[0].starts_with("Ok") && said[0] != "Ok(false)" =>
             {
