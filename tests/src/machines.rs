@@ -60,6 +60,11 @@ impl Machine {
         machine
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its address in the network.
     pub fn address(&self) -> String {
         address(self.number)

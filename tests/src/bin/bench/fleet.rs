@@ -4,6 +4,7 @@
 //! local socket of `twofactor-link`, TLS to `twofactor-server`, and PostgreSQL with its durability as packaged, on a disk.
 
 mod at_rest;
+mod import;
 mod links;
 mod load;
 mod pgbench;
@@ -18,6 +19,7 @@ use twofactor_tests::private_host::Host;
 use crate::machine::Meter;
 use crate::progress;
 use at_rest::AtRest;
+use import::Import;
 pub(crate) use links::keep as keep_links;
 use load::Outcome;
 pub(crate) use load::{enroll, serve as log_in};
@@ -34,15 +36,19 @@ pub(crate) struct Plan {
     pub(crate) at_rest: usize,
     /// Users of the larger store.
     pub(crate) users: usize,
+    /// Physical tokens of an import.
+    pub(crate) tokens: usize,
     /// Connections that are kept.
     pub(crate) links: usize,
 }
 
 impl Plan {
     /// For the report.
-    pub(crate) const FULL: Self = Self { seconds: 10, rounds: 3, at_rest: 300, users: 1_000_000, links: 1_000 };
+    pub(crate) const FULL: Self =
+        Self { seconds: 10, rounds: 3, at_rest: 300, users: 1_000_000, tokens: 1_000_000, links: 1_000 };
     /// For work on the benchmark itself.
-    pub(crate) const QUICK: Self = Self { seconds: 3, rounds: 1, at_rest: 60, users: 50_000, links: 100 };
+    pub(crate) const QUICK: Self =
+        Self { seconds: 3, rounds: 1, at_rest: 60, users: 50_000, tokens: 20_000, links: 100 };
 }
 
 /// Logins at once, spread over the links.
@@ -62,6 +68,7 @@ pub(crate) struct Fleet {
     pub(crate) many_users: AtRest,
     /// Memory of a server for each connection that is kept, in bytes.
     pub(crate) of_a_link: u64,
+    pub(crate) import: Import,
     pub(crate) others: f64,
 }
 
@@ -86,7 +93,10 @@ impl Fleet {
         let many_users = AtRest::measure(&site, plan.at_rest);
         progress("keeping connections");
         let of_a_link = links::memory(&site, plan.links);
-        Self { plan, full, pgbench, half, few_users, many_users, of_a_link, others: meter.others() }
+        progress(&format!("importing {} tokens", plan.tokens));
+        let import = Import::measure(&site, plan.tokens);
+        let others = meter.others();
+        Self { plan, full, pgbench, half, few_users, many_users, of_a_link, import, others }
     }
 
     /// Accepted logins in a second, as often as it goes.

@@ -153,7 +153,10 @@ fn bench(plan: Plan) -> ExitCode {
         eprintln!("bench: {reason}");
         return ExitCode::FAILURE;
     }
-    let built = artifacts::build(Profile::Release);
+    let mut built = artifacts::build(Profile::Release);
+    if plan.fleet.is_some() {
+        built.fleet = artifacts::fleet(Profile::Release).into();
+    }
     let disk = Disk::make();
     let machine = Machine::examine(disk.folder());
     assert!(
@@ -161,12 +164,6 @@ fn bench(plan: Plan) -> ExitCode {
         "target/ lies on {}: durability costs nothing there",
         machine.file_system
     );
-    if plan.fleet.is_some() {
-        for program in artifacts::fleet(Profile::Release) {
-            let name = program.file_name().expect("a program has a name");
-            fs::copy(&program, disk.folder().join(name)).expect("a copy of a program");
-        }
-    }
     let share = disk.share();
     let report = private_host::run(&built, |host| {
         share.appear_at(&host.place("disk"));

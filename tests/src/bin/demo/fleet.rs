@@ -47,12 +47,24 @@ pub(crate) fn demonstrate(artifacts: &Artifacts) {
         say("At web2 she is asked for a code. The one that confirmed the app is burned, so she takes the next one:");
         let code = app.next();
         look_around(ssh(&web2, &code));
-        say("The same code at web3, a moment later, by whoever saw it:");
+        say("The same code at web3, a moment later, typed over her shoulder:");
         refused(ssh(&web3, &code));
 
         say("Server otp1 is killed. web3 asks the other one, and so does web1:");
         servers[0].kill();
         command("kill -9 $(pidof -s twofactor-server)");
+        look_around(ssh(&web3, &app.next()));
+
+        say(
+            "The network between web3 and the servers is cut. At web3 no code can be judged, and that is said in time:",
+        );
+        web3.set_wire(host, false);
+        let began = Instant::now();
+        refused(with_password_at(USER, &web3));
+        assert!(began.elapsed() < Duration::from_secs(15), "refused after {:?}", began.elapsed());
+        say("It is mended. A server that failed is asked again after 15 seconds at most:");
+        web3.set_wire(host, true);
+        sleep(Duration::from_secs(16));
         look_around(ssh(&web3, &app.next()));
 
         say("An administrator of web1 has an account in web1's own files, for such an hour as comes now:");
@@ -209,12 +221,21 @@ fn local_account(machine: &Machine) -> Phone {
 
 /// An ssh client on the administrator's own machine.
 fn with_password(user: &str, machine: &Machine) -> Terminal {
-    command(&format!("ssh {user}@{}", HOSTS[usize::from(machine.address().as_bytes()[6] - b'1')]));
-    let mut ssh = Command::new("ssh");
+    command(&format!("ssh {user}@{}", machine.name()));
+    password_over(Command::new("ssh"), user, machine)
+}
+
+/// The same on the host itself.
+fn with_password_at(user: &str, machine: &Machine) -> Terminal {
+    println!("{}# ssh {user}@localhost", machine.name());
+    password_over(machine.command("ssh"), user, machine)
+}
+
+fn password_over(mut ssh: Command, user: &str, machine: &Machine) -> Terminal {
     ssh.args(["-F", "none", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]);
     ssh.args(["-o", "LogLevel=ERROR", "-o", "NumberOfPasswordPrompts=1", "-tt"]);
     ssh.arg(format!("{user}@{}", machine.address())).arg("exec /bin/sh");
-    ssh.env_clear().env("PATH", "/usr/bin:/bin").env("TERM", "xterm").env("LANG", "C.UTF-8");
+    ssh.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TERM", "xterm").env("LANG", "C.UTF-8");
     let mut session = Terminal::start(&ssh, SCREEN);
     show(&session.expect("assword: "));
     typed("the password");

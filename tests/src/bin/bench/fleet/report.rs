@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{AT_ONCE, Fleet};
 use crate::statistics::ratio;
-use crate::target::{Target, grouped, milliseconds};
+use crate::target::{Target, grouped, mebibytes, milliseconds, seconds};
 
 /// Accepted logins in a second.
 const ACCEPTED: f64 = 2_000.0;
@@ -14,6 +14,8 @@ const P99: u128 = 30;
 const OF_LOCAL: f64 = 3.0;
 /// With many users it takes at most so many times what it takes with few.
 const OF_FEW: f64 = 1.25;
+/// An import takes at most so many times what `COPY` of the same rows takes.
+const OF_COPY: f64 = 3.0;
 /// Memory of a connection that is kept, in bytes.
 const OF_A_LINK: u64 = 64 << 10;
 
@@ -23,6 +25,7 @@ impl Fleet {
         let refused: usize = self.full.iter().chain([&self.half]).map(|outcome| outcome.refused).sum();
         let of_local = ratio(self.few_users.fleet.median(), self.few_users.local.median());
         let of_few = ratio(self.many_users.fleet.median(), self.few_users.fleet.median());
+        let of_copy = ratio(self.import.ours.took, self.import.copy);
         vec![
             Target::new(
                 format!("accepted logins through links and two servers: ≥ {ACCEPTED} a second"),
@@ -49,6 +52,11 @@ impl Fleet {
                 format!("memory of a server for a link that is kept: ≤ {} KiB", OF_A_LINK >> 10),
                 format!("{:.1} KiB", kibibytes(self.of_a_link)),
                 self.of_a_link <= OF_A_LINK,
+            ),
+            Target::new(
+                format!("an import of {} tokens: ≤ {OF_COPY} × COPY of the same rows", grouped(self.plan.tokens)),
+                format!("{of_copy:.2}"),
+                of_copy <= OF_COPY,
             ),
             Target::quiet("during the work of the fleet", self.others),
         ]
@@ -98,6 +106,14 @@ impl fmt::Display for Fleet {
                 milliseconds(times.fleet.percentile(99)),
             )?;
         }
+        writeln!(
+            formatter,
+            "\nImport of {} tokens into PostgreSQL: {}, {} of memory; COPY of the same rows: {}",
+            grouped(self.plan.tokens),
+            seconds(self.import.ours.took),
+            mebibytes(self.import.ours.peak),
+            seconds(self.import.copy)
+        )?;
         writeln!(
             formatter,
             "\nMemory of a server for each of {} kept links: {:.1} KiB",

@@ -74,9 +74,12 @@ impl<'h> Site<'h> {
         for (name, _) in SERVERS {
             writeln!(names, "127.0.0.1 {name}").expect("a private /etc");
         }
-        let servers = SERVERS.map(|(name, port)| serve(&authority, &postgres, &folder, name, port)).into();
-        let links: Vec<(PathBuf, Program)> =
-            HOSTS.iter().enumerate().map(|(number, name)| link(&authority.host(name), &folder, name, number)).collect();
+        let servers = SERVERS.map(|(name, port)| serve(host, &authority, &postgres, &folder, name, port)).into();
+        let links: Vec<(PathBuf, Program)> = HOSTS
+            .iter()
+            .enumerate()
+            .map(|(number, name)| link(host, &authority.host(name), &folder, name, number))
+            .collect();
         let (sockets, links) = links.into_iter().unzip();
         Self {
             host,
@@ -103,6 +106,11 @@ impl<'h> Site<'h> {
         let status = crate::read(&format!("/proc/{}/status", process.trim()));
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
+    }
+
+    /// The configuration of the central machine.
+    pub(crate) fn central(&self) -> PathBuf {
+        self.folder.join(format!("{}.toml", SERVERS[0].0))
     }
 
     /// Has users log in for so long, as often as it goes.
@@ -149,7 +157,7 @@ impl<'h> Site<'h> {
     }
 }
 
-fn serve(authority: &Authority, postgres: &Postgres, folder: &Path, name: &str, port: u16) -> Program {
+fn serve(host: &Host, authority: &Authority, postgres: &Postgres, folder: &Path, name: &str, port: u16) -> Program {
     let [certificate, key] = authority.server(name).write_into(folder, name);
     let config = folder.join(format!("{name}.toml"));
     let text = format!(
@@ -163,7 +171,7 @@ fn serve(authority: &Authority, postgres: &Postgres, folder: &Path, name: &str, 
         folder.join("ca.pem").display(),
     );
     fs::write(&config, text).expect("a configuration");
-    let program = folder.with_file_name("twofactor-server");
+    let program = host.place("bin/twofactor-server");
     let command = |what: &[&str]| {
         let mut command = Command::new(&program);
         command.arg("--config").arg(&config).args(what);
@@ -178,12 +186,12 @@ fn serve(authority: &Authority, postgres: &Postgres, folder: &Path, name: &str, 
     server
 }
 
-fn link(certified: &Certified, folder: &Path, name: &str, number: usize) -> (PathBuf, Program) {
+fn link(host: &Host, certified: &Certified, folder: &Path, name: &str, number: usize) -> (PathBuf, Program) {
     certified.write_into(folder, name);
     let config = folder.join(format!("{name}.toml"));
     fs::write(&config, membership(folder, name, number)).expect("a configuration");
     let socket = if number == 0 { PathBuf::from(LINK) } else { folder.join(name).join("socket") };
-    let mut command = Command::new(folder.with_file_name("twofactor-link"));
+    let mut command = Command::new(host.place("bin/twofactor-link"));
     command.arg("--config").arg(config).arg("--listen").arg(&socket);
     let link = Program::start(&mut command);
     until(|| UnixStream::connect(&socket).is_ok());
