@@ -25,6 +25,7 @@ fn link_and_server_come_with_the_module_start_nothing_and_go_without_a_trace() {
         let [link, server] = OF_A_FLEET;
         let alone = attempt(host, "dpkg", &["--install", link]);
         assert!(!alone.status.success(), "without the module it is of no use");
+        done(host, "dpkg", &["--purge", "twofactor-link"]);
         done(host, "dpkg", &["--install", PACKAGE, link, server]);
         for file in FILES {
             assert!(Path::new(file).exists(), "{file}");
