@@ -40,6 +40,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/man/man8/twofactor-backup.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-doctor.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-enroll.8", 0o644),
+    ("PREFIX/share/man/man8/twofactor-fleet.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-import.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-log.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-self.8", 0o644),

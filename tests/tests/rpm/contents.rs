@@ -31,6 +31,7 @@ drwxr-xr-x root:root /usr/share/licenses/pam_twofactor-VERSION
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-backup.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-doctor.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-enroll.8.gz d
+-rw-r--r-- root:root /usr/share/man/man8/twofactor-fleet.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-import.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-log.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-self.8.gz d
