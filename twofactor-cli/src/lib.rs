@@ -1,9 +1,9 @@
 //! `twofactor` as a library: the sysadmin's tool. Enrolls users, looks, resets, unlocks; every rule it applies lives in `twofactor-core`.
 //!
-//! A run reads top to bottom: arguments as typed ([`args`], read by [`tips`]), one command ([`commands`]) with what it needs of the host
-//! ([`host`]), what it prints ([`output`]), and how it ends ([`error`]). `twofactor` runs it on the files of this host, and
+//! A run reads top to bottom: arguments as typed (`args`, read by `tips`), one command (`commands`) with what it needs of the host
+//! (`host`), what it prints (`output`), and how it ends (`error`). `twofactor` runs it on the files of this host, and
 //! `twofactor-server administer` on the central store of a fleet: to that program the tool hands over what is about accounts on a machine with
-//! `[store]` ([`central`]).
+//! `[store]` (`central`).
 
 #![forbid(unsafe_code)]
 

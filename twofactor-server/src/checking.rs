@@ -143,7 +143,8 @@ async fn other_servers(client: &Client, keys: &Keys) -> Result<Findings, ServerE
         }
     }
     if findings.is_empty() && !rows.is_empty() {
-        findings.push(Ok(format!("{} servers run, with these keys", rows.len())));
+        let (count, run) = (rows.len(), if rows.len() == 1 { "server runs" } else { "servers run" });
+        findings.push(Ok(format!("{count} {run}, with these keys")));
     }
     Ok(findings)
 }
