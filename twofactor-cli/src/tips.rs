@@ -220,7 +220,7 @@ mod tests {
             ("stauts", "did you mean \"twofactor status\"?"),
             ("self statsu", "did you mean \"twofactor self status\"?"),
             ("token lsit", "did you mean \"twofactor token list\"?"),
-            ("token statsu", "did you mean \"twofactor status\"?"),
+            ("token statsu", "did you mean \"twofactor status\" or \"twofactor fleet status\"?"),
             ("service enbale sshd", "did you mean \"twofactor service enable\"?"),
             ("tokens list", "did you mean \"twofactor token\"?"),
             ("import oath-user x", "did you mean \"twofactor import oath-users\"?"),

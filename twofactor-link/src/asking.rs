@@ -38,12 +38,12 @@ impl Servers {
         paused.flatten().collect()
     }
 
-    /// The answer to a question, or the refusal that no server can be asked.
+    /// The answer to a question, or the refusal that no server can be asked. A server that answers and cannot judge is passed over.
     pub(crate) fn ask(&self, question: Message) -> Result<Message, WireError> {
         let question = numbered(question)?;
         let began = Instant::now();
         let first = self.good.load(Ordering::Relaxed);
-        let mut problems = Vec::new();
+        let (mut problems, mut unjudged) = (Vec::new(), None);
         for turn in 0..self.servers.len() {
             let place = (first + turn) % self.servers.len();
             let Some(server) = self.servers.get(place) else { continue };
@@ -53,11 +53,19 @@ impl Servers {
             }
             match server.ask(&question, (Instant::now() + OF_ONE).min(began + OF_ALL)) {
                 Ok(answer) => {
+                    let answer = Message::read(&answer)?;
+                    if answer.says_that_nothing_was_judged() {
+                        unjudged = Some(answer);
+                        continue;
+                    }
                     self.good.store(place, Ordering::Relaxed);
-                    return Message::read(&answer);
+                    return Ok(answer);
                 }
                 Err(why) => problems.push(why),
             }
+        }
+        if let Some(answer) = unjudged {
+            return Ok(answer);
         }
         let problem = format!("no server of the fleet answers: {}", problems.join("; "));
         Ok(Message::refusing(

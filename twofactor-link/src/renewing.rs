@@ -1,7 +1,7 @@
 //! `twofactor-link renew`: another certificate with another key, long before the present one ends.
 //!
 //! Invariants: the present certificate stays until the new one is complete, and a link that runs loses no login for it: the servers take
-//! both for a day.
+//! both for a week.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -15,6 +15,12 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// Most connections that are kept for the next question.
 const KEPT: usize = 8;
 
+/// One that was silent for longer is not asked: a firewall may have forgotten it without a word.
+const IDLE: Duration = Duration::from_mins(1);
+
+/// For so long an answer over a kept connection is waited for. Then there is time left for a new one.
+const SOON: Duration = Duration::from_millis(2500);
+
 /// A server, as this host knows it.
 pub(crate) struct Server {
     address: ServerAddress,
@@ -24,7 +30,8 @@ pub(crate) struct Server {
 
 #[derive(Default)]
 struct State {
-    kept: Vec<Connection>,
+    /// With the time of its last answer.
+    kept: Vec<(Connection, Instant)>,
     /// Until then it is not asked, for this reason.
     paused: Option<(Instant, String)>,
 }
@@ -53,9 +60,9 @@ impl Server {
         // One with a certificate that was renewed since ends some day.
         let tls = self.tls.config();
         let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.pop();
-        let kept = kept.filter(|connection| connection.is_with(&tls));
-        if let Some(mut connection) = kept
-            && let Ok(answer) = connection.exchange(question, deadline)
+        let kept = kept.filter(|(connection, since)| connection.is_with(&tls) && since.elapsed() < IDLE);
+        if let Some((mut connection, _)) = kept
+            && let Ok(answer) = connection.exchange(question, deadline.min(Instant::now() + SOON))
         {
             self.keep(connection);
             return Ok(answer);
@@ -78,7 +85,7 @@ impl Server {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.paused = None;
         if state.kept.len() < KEPT {
-            state.kept.push(connection);
+            state.kept.push((connection, Instant::now()));
         }
     }
 }

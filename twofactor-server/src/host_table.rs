@@ -23,8 +23,8 @@ const TRIES: i32 = 5;
 /// Wrong codes of one hour after which none is looked at until it is over.
 const WRONG: i32 = 300;
 
-/// A certificate that was renewed is good for so long still, in seconds: the link has it until it takes the new one.
-const RENEWED_LASTS: f64 = 86_400.0;
+/// A certificate that was renewed is good for so long still, in seconds: a week, in which a renewal that was interrupted is tried again.
+const RENEWED_LASTS: f64 = 604_800.0;
 
 /// Certificates of one host at a time. A hostile one could fill the table.
 const OF_ONE_HOST: i64 = 16;
@@ -206,13 +206,13 @@ impl Database {
         Ok(!self.ask_repeating(USE, used).await?.is_empty())
     }
 
-    /// Notes a certificate in the place of the one with the digest `old`, which ends in a day. False where that is of no host any
+    /// Notes a certificate in the place of the one with the digest `old`, which ends in a week. False where that is of no host any
     /// more, or the host has many.
     pub(crate) async fn renew(&self, host: &str, old: &[u8], new: &HostCertificate) -> Result<bool, ServerError> {
         const RENEW: &str = "with old as (
                 update twofactor.certificate c
                 set until = least(c.until, clock_timestamp() + make_interval(secs => $3)) from twofactor.host h
-                where c.digest = $1 and c.host = $2 and h.name = c.host and h.revoked is null
+                where c.digest = $1 and c.host = $2 and h.name = c.host and h.revoked is null and c.until > clock_timestamp()
                     and (select count(*) from twofactor.certificate o where o.host = $2 and o.until > clock_timestamp()) < $4
                 returning c.host
             ), gone as (

@@ -1,6 +1,7 @@
 //! An account goes to another name: both are written in one transaction, or neither.
 
 use tokio::time::timeout;
+use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::Type;
 use twofactor_core::store::one_account::Change;
 
@@ -37,7 +38,8 @@ impl Database {
             const NOTE: &str =
                 "insert into twofactor.audit (host, name, event, detail, who) values ($1, $2, $3, $4, $5)";
             const TOKENS: &str = "update twofactor.tokens set name = $2 where name = $1";
-            let transaction = client.transaction().await?;
+            // Else what is read behind the lock would be as of before it was waited for.
+            let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
             // Tokens are locked before accounts.
             transaction.query_typed(TOKENS_LOCK, &[]).await?;
             for (name, account) in [(old, from), (name, to)] {

@@ -78,6 +78,9 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>,
             let Some(mut stream) = connected(stream, tls).await else { return };
             match (Caller::of(&stream), &admission) {
                 (Shown::Host(caller), _) => {
+                    if !may_stay(&mut stream, &caller, &admission).await {
+                        return;
+                    }
                     let Some(guest) = guests.admit(caller) else { return };
                     drop(stranger);
                     converse(&mut stream, &guest, &server, &admission).await;
@@ -115,6 +118,21 @@ async fn join(stream: &mut TlsStream<TcpStream>, hosts: &FleetHosts, joining: &S
     let _ = timeout(PATIENCE, stream.shutdown()).await;
 }
 
+/// Whether a certificate counts, so that one that does not takes no place of its host. The fleet's own are told so, once.
+async fn may_stay(stream: &mut TlsStream<TcpStream>, caller: &Caller, admission: &Admission) -> bool {
+    match admission {
+        Admission::Site(hosts) => hosts.find(&caller.name).is_some(),
+        Admission::Fleet(hosts, _) => {
+            // Where that cannot be looked up, each question is refused.
+            let Ok(None) = hosts.find(&caller.certificate).await else { return true };
+            if let Ok(Some(_)) = timeout(PATIENCE, question(stream, LARGEST_QUESTION)).await {
+                let _ = send(stream, &not_taken()).await;
+            }
+            false
+        }
+    }
+}
+
 /// Answers the questions of a host until it goes.
 async fn converse(stream: &mut TlsStream<TcpStream>, guest: &Guest, server: &Server, admission: &Admission) {
     while let Ok(Some(question)) = timeout(IDLE, question(stream, LARGEST_QUESTION)).await {
@@ -138,6 +156,8 @@ async fn answer(question: &[u8], caller: &Caller, server: &Server, admission: &A
     let host = match admission {
         Admission::Site(hosts) => hosts.find(&caller.name)?,
         Admission::Fleet(hosts, listed) => match hosts.find(&caller.certificate).await {
+            // By the name in its certificate, whatever the database says.
+            Ok(Some(standing)) if standing.host != caller.name => return Some((not_taken(), Next::Goes)),
             Ok(Some(standing)) => {
                 let host = listed.find(&standing.host).unwrap_or_else(|| Host::named(&standing.host));
                 host.within(&standing.groups)

@@ -13,12 +13,12 @@ use twofactor_core::config::rule::Facts;
 use twofactor_core::config::{Config, Expected, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::trusted::Owner;
-use twofactor_core::host::user::{Person, SystemUsers};
+use twofactor_core::host::user::{Person, SystemUsers, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::policy;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::wire::{Call, Channel, Message, WireError};
-use twofactor_core::store::{self, Redemption, Store as _};
+use twofactor_core::store::{self, Presence, Redemption, Store};
 
 use crate::caller::{Caller, Leave, Refusal};
 use crate::helpdesk;
@@ -75,11 +75,16 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(Message::refusing(Reason::BadConfig, &problem, &error.hint()));
         }
     };
+    let store = store::open(&config, SystemClock);
+    if let Some((user, refusal)) = of_a_fleet(&call, &config, &store) {
+        journal::write_refusal(user, caller, &refusal);
+        return Ok(paused(refusal.answer()));
+    }
     let call = match call {
         Call::Help(request) => {
             // Also an act that is done takes its time: each writes to the disk and the log.
             let is_act = request.act.is_some();
-            let store = store::open(&config, SystemClock).changing_in_time();
+            let store = store.changing_in_time();
             return Ok(match helpdesk::answer(request, caller, &config, &store) {
                 Ok(done) if !is_act => done,
                 Ok(answer) | Err(answer) => paused(answer),
@@ -94,7 +99,7 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(refusal.answer());
         }
     };
-    let store = store::open(&config, SystemClock).with_registry();
+    let store = store.with_registry();
     Ok(match leave {
         Leave::Root => match &call {
             Call::StoreApp(_, app) if config.enrollment.invitation == InvitationRule::Required && !app.is_invited() => {
@@ -112,6 +117,32 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
         }
         Leave::Service(rule) => answer_a_service(call, caller, rule, &config, &store.counting_on(Count::Unprivileged)),
     })
+}
+
+/// The refusal of what would make or change an account of this machine where accounts are those of a fleet. Local accounts come first,
+/// so one that a user could make here would be judged here for good; root's `enroll --local` makes them.
+fn of_a_fleet<'c>(call: &'c Call, config: &Config, store: &impl Store) -> Option<(Option<&'c UserName>, Refusal)> {
+    if config.membership.is_none() && config.central_store.is_none() {
+        return None;
+    }
+    let refusal = |user, hint: &str| {
+        let problem = "accounts are in the central store of a fleet".to_owned();
+        Some((user, Refusal { reason: Reason::NotRoot, problem, hint: hint.to_owned(), is_logged: true }))
+    };
+    match call {
+        Call::Help(_) => refusal(None, "as root, on the central machine: twofactor"),
+        Call::OwnAccount(person)
+        | Call::OwnSshKeys(person)
+        | Call::ChangeOwn(person, _)
+        | Call::StoreApp(person, _)
+        | Call::Register(person, ..)
+        | Call::CheckRegistration(person, _)
+            if matches!(store.presence(&person.name), Ok(Presence::Absent(_))) =>
+        {
+            refusal(Some(&person.name), "twofactor, as root on the central machine")
+        }
+        _ => None,
+    }
 }
 
 /// The refusal, after its pause.

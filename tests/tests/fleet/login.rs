@@ -2,22 +2,27 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use twofactor_core::host::trusted::Owner;
-use twofactor_core::store::broker::{Broker, LINK};
+use twofactor_core::host::user::UserName;
+use twofactor_core::store::broker::{Broker, LINK, SOCKET};
+use twofactor_core::store::{Presence, Store as _};
 use twofactor_tests::artifacts::{link, server};
 use twofactor_tests::authority::Certified;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::requirements;
 
-use super::Enrolled;
-use super::program::Machine;
+use super::program::{Machine, Serving};
+use super::{Enrolled, is_accepted, redeem};
 
 pub(crate) const WEB1: &str = "web1.example.org";
 
@@ -60,6 +65,66 @@ pub(crate) fn link_of(host: &Host) -> Linked {
         sleep(Duration::from_millis(20));
     }
     linked
+}
+
+#[test]
+fn a_server_that_cannot_judge_is_passed_over() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::new() else { return };
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"));
+        let _serving = machine.serve();
+        // Its clock is off.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (text, config) = (fs::read_to_string(machine.config()).unwrap(), machine.site.place("off.toml"));
+        fs::write(&config, text.replace(&machine.address.to_string(), &address.to_string())).unwrap();
+        let mut command = Command::new(server());
+        command.arg("--config").arg(config).arg("serve").stdin(Stdio::null());
+        command.env("LD_PRELOAD", requirements::faketime().unwrap()).env("FAKETIME", "+300");
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
+        let _off = Serving(command.spawn().unwrap());
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < until, "it does not listen");
+            sleep(Duration::from_millis(20));
+        }
+        drop(join(host, &machine, &machine.site.host(WEB1)));
+        let text = fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap();
+        host.configure(&text.replace("servers = [", &format!("servers = [\"otp1.example.org:{}\", ", address.port())));
+        let _linked = link_of(host);
+        let store = Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12));
+        let alice = Enrolled::through(&store, "alice");
+        assert!(is_accepted(redeem(&store, &alice.person, &alice.code(0))));
+    });
+}
+
+#[test]
+fn a_user_of_the_fleet_makes_no_account_of_the_host_through_the_broker() {
+    private_host(|host| {
+        host.configure(
+            "[fleet]\nservers = [\"otp1.example.org\"]\n[default]\nsecond_factor = \"enroll\"\n\
+             [enrollment]\ninvitation = \"none\"\n",
+        );
+        host.add_user("alice");
+        let _broker = host.broker();
+        let uid = nix::unistd::User::from_name("alice").unwrap().unwrap().uid.as_raw();
+        for arguments in [["self", "enroll"], ["self", "status"]] {
+            let mut command = host.command("twofactor");
+            let output = command.args(arguments).uid(uid).gid(uid).stdin(Stdio::null()).output().unwrap();
+            assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+            host.assert_logged(&["user=alice", "accounts are in the central store of a fleet"]);
+        }
+        assert!(!Path::new("/var/lib/twofactor/users/alice").exists());
+        // Root's account is judged and changed here as ever.
+        host.add_user("admin");
+        let admin = host.enroll("admin", &["--local"]);
+        let store = Broker::new(Path::new(SOCKET), Owner::ROOT, Duration::from_secs(12));
+        assert!(matches!(store.presence(&UserName::new("admin").unwrap()).unwrap(), Presence::Enrolled), "{admin:?}");
+    });
 }
 
 #[test]

@@ -40,7 +40,10 @@ impl Transaction {
             Purpose::Look => transaction.run("begin isolation level repeatable read, read only").await?,
             Purpose::Change(patience) => {
                 let most = patience.as_millis();
-                transaction.run(&format!("begin; set local lock_timeout = {most}")).await?;
+                // Under another isolation, what is read behind the lock would be as of before it was waited for.
+                transaction
+                    .run(&format!("begin isolation level read committed; set local lock_timeout = {most}"))
+                    .await?;
                 match transaction.ask(TOKENS_LOCK, &[]).await {
                     Err(ServerError::Database(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
                         transaction.take_back().await;

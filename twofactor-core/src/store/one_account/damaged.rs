@@ -13,7 +13,8 @@ pub struct Damaged {
     pub user: UserName,
     /// The records that could be opened.
     pub read: Read,
-    /// The user's physical tokens by the inventory, which come back where the credentials are gone.
+    /// The user's physical tokens by the inventory. What the credentials say of them may be old: one that was revoked meanwhile stands in
+    /// credentials that could not be written.
     pub registered: Vec<Held>,
 }
 
@@ -24,7 +25,6 @@ impl Damaged {
         let Self { user, read, registered } = self;
         let state = read.state.and_then(|text| state_in(&user, &text).ok());
         let credentials = read.credentials.and_then(|text| credentials_of(&user, &text).ok());
-        let held = credentials.as_ref().map_or(registered, |credentials| credentials.held.clone());
-        Ok(of_remains(&Remains::of(state, credentials.as_ref(), held, now)?))
+        Ok(of_remains(&Remains::of(state, credentials.as_ref(), registered, now)?))
     }
 }

@@ -204,6 +204,12 @@ impl Message {
         Self::new(ANSWER, FAILED).with("error", reason.word()).with("problem", problem).with("remedy", hint)
     }
 
+    /// True for the answer of a server that cannot judge at the moment: its database, its clock or its keys are not there. Another one
+    /// may be able to.
+    pub fn says_that_nothing_was_judged(&self) -> bool {
+        self.error().ok().flatten().is_some_and(|said| said.reason == Reason::StoreUnavailable)
+    }
+
     /// The same answer for a process that is not root's: how the host keeps its accounts is root's matter.
     #[must_use]
     pub fn without_details(&self) -> Self {
