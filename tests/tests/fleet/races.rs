@@ -164,13 +164,17 @@ fn while_servers_and_processes_of_the_database_are_killed_no_right_code_is_refus
         let answered = fleet.runtime.block_on(second.answer(&Host::named(WEB1), question));
         answered.ok().map(|message| message.in_short())
     };
-    let mut kills = 0;
+    let kills = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::SeqCst);
                     let Some(user) = users.get(place) else { break };
+                    // A fast machine is not done before the kills have begun.
+                    while kills.load(Ordering::SeqCst) < place / 30 {
+                        thread::sleep(Duration::from_millis(5));
+                    }
                     let asked = question(user, &codes[place], place as u128 + 1);
                     let at_first = || {
                         let mut connection = machine.site.try_connect(machine.address, machine.site.host(WEB1))?;
@@ -184,7 +188,7 @@ fn while_servers_and_processes_of_the_database_are_killed_no_right_code_is_refus
         }
         while !is_over.load(Ordering::SeqCst) {
             // In turns: a process of the database, and the server.
-            if kills % 2 == 0 {
+            if kills.load(Ordering::SeqCst).is_multiple_of(2) {
                 machine.postgres.kill_a_backend();
             } else {
                 let _ = serving.0.kill();
@@ -192,10 +196,11 @@ fn while_servers_and_processes_of_the_database_are_killed_no_right_code_is_refus
                 machine.postgres.until_it_answers();
                 serving = machine.serve();
             }
-            kills += 1;
-            thread::sleep(Duration::from_millis(400));
+            kills.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(100));
         }
     });
+    let kills = kills.into_inner();
     assert!(kills >= 4, "it was over after {kills}");
     for (number, (user, code)) in (10_000..).zip(users.iter().zip(&codes)) {
         let again = question(user, code, number);
