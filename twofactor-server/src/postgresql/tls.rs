@@ -1,23 +1,20 @@
 //! TLS 1.3 to the database.
 
-use std::fs;
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
-use zeroize::Zeroizing;
+use twofactor_net::pem::{PemError, certificates, private_key};
 
 use super::connection_string::{TlsMode, TlsOptions};
 use crate::error::ServerError;
@@ -32,17 +29,18 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Option<MakeTls>, ServerE
         return Ok(None);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let lenient = |authorities| Arc::new(Lenient { authorities, provider: Arc::clone(&provider) });
     let verifier: Arc<dyn ServerCertVerifier> = match &options.roots {
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(file)? {
-                roots.add(certificate).map_err(|error| wrong(file, &error))?;
+                roots.add(certificate).map_err(|error| PemError::new(file, &error))?;
             }
             let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
-            let verifier = verifier.map_err(|error| wrong(file, &error))?;
-            if options.mode == TlsMode::VerifyName { verifier } else { Arc::new(AnyName(verifier)) }
+            let verifier = verifier.map_err(|error| PemError::new(file, &error))?;
+            if options.mode == TlsMode::VerifyName { verifier } else { lenient(Some(verifier)) }
         }
-        None => Arc::new(AnyCertificate(Arc::clone(&provider))),
+        None => lenient(None),
     };
     let unusable = |error: Error| ServerError::ConnectionString(error.to_string());
     let config = ClientConfig::builder_with_provider(provider)
@@ -51,30 +49,15 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Option<MakeTls>, ServerE
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let mut config = match (&options.certificate, &options.key) {
-        (Some(certificate), Some(key)) => {
-            let pem = Zeroizing::new(fs::read(key).map_err(|error| wrong(key, &error))?);
-            let parsed = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(key, &error))?;
-            config
-                .with_client_auth_cert(certificates(certificate)?, parsed)
-                .map_err(|error| wrong(certificate, &error))?
-        }
+        (Some(certificate), Some(key)) => config
+            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+            .map_err(|error| PemError::new(certificate, &error))?,
         _ => config.with_no_client_auth(),
     };
     if options.is_direct {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(Some(MakeTls(Arc::new(config))))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerError> {
-    let pem = fs::read(path).map_err(|error| wrong(path, &error))?;
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let read = read.map_err(|error| wrong(path, &error))?;
-    if read.is_empty() { Err(wrong(path, &"there is no certificate in it")) } else { Ok(read) }
-}
-
-fn wrong(file: &Path, problem: &dyn std::fmt::Display) -> ServerError {
-    ServerError::TlsFile { file: file.display().to_string(), problem: problem.to_string() }
 }
 
 impl MakeTlsConnect<Socket> for MakeTls {
@@ -135,11 +118,15 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Verifies the authority of a certificate, and not its name: `verify-ca`.
+/// Verifies less than all of a certificate: of one whose authorities are known, not the name (`verify-ca`); of another, that the host has
+/// its key (`require` without authorities, which keeps out listeners and nothing else).
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct Lenient {
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -149,7 +136,8 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
-        match self.0.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
+        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
+        match authorities.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
             // The name is looked at last, when all else is right.
             Err(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
                 Ok(ServerCertVerified::assertion())
@@ -164,7 +152,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -173,49 +161,10 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// Takes each certificate whose key the host has: `require` without authorities, which keeps out listeners and nothing else.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
