@@ -6,6 +6,7 @@ use std::time::Duration;
 pub use rcgen::{Certificate, ExtendedKeyUsagePurpose, KeyPair};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa};
+use twofactor_net::pem;
 
 use crate::oathtool;
 
@@ -64,7 +65,7 @@ impl Authority {
     /// Writes `ca.pem` below `folder`.
     pub fn write_into(&self, folder: &Path) -> PathBuf {
         let path = folder.join("ca.pem");
-        std::fs::write(&path, pem("CERTIFICATE", self.der())).expect("a file");
+        std::fs::write(&path, pem::of_certificate(self.der())).expect("a file");
         path
     }
 }
@@ -73,12 +74,8 @@ impl Certified {
     /// Writes `NAME.pem` and `NAME.key` below `folder`.
     pub fn write_into(&self, folder: &Path, name: &str) -> [PathBuf; 2] {
         let (certificate, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
-        std::fs::write(&certificate, pem("CERTIFICATE", self.certificate.der())).expect("a file");
-        std::fs::write(&key, pem("PRIVATE KEY", &self.key.serialize_der())).expect("a file");
+        std::fs::write(&certificate, pem::of_certificate(self.certificate.der())).expect("a file");
+        std::fs::write(&key, pem::of_private_key(&self.key.serialize_der())).expect("a file");
         [certificate, key]
     }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
 }
