@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Instant;
 
 use twofactor_core::codes::otp::{Algorithm, Code, Digits, Parameters, StatedParameters};
 use twofactor_core::codes::secret::Secret;
@@ -286,32 +285,4 @@ fn no_secret_of_a_token_stands_in_the_cluster_its_log_or_a_dump() {
             }
         }
     }
-}
-
-/// By hand: `cargo test --release --test fleet -- --ignored --nocapture how_long`.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_an_import_takes_beside_a_copy_of_its_rows() {
-    let Some(fleet) = Fleet::with_servers(1) else { return };
-    let central = central(&fleet);
-    let fobs: Vec<Fob> = (0..200_000).map(|number| Fob::random(&format!("A{number:07}"))).collect();
-    let begun = Instant::now();
-    assert_eq!(stock(&central, "acme", &fobs).added, 200_000);
-    let import = begun.elapsed();
-    let postgres = &fleet.postgres;
-    let file = postgres.home().join("tokens.copy");
-    let columns =
-        "serial, mark, key_mark, key, sealed, status, first_use, used_key, used, series, vendor, model, issued";
-    postgres.sql(&format!("copy twofactor.tokens ({columns}) to '{}' (format binary)", file.display()));
-    postgres.sql("truncate twofactor.tokens");
-    let begun = Instant::now();
-    postgres.sql(&format!("copy twofactor.tokens ({columns}) from '{}' (format binary)", file.display()));
-    let copy = begun.elapsed();
-    let begun = Instant::now();
-    judge(&mut *central.import().unwrap(), &fobs);
-    let again = begun.elapsed();
-    println!(
-        "import {import:.1?}, COPY {copy:.1?}, {:.2} times; the same file again: {again:.1?}",
-        import.div_duration_f64(copy)
-    );
 }
