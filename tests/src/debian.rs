@@ -27,7 +27,7 @@ pub const PACKAGE: &str = "/root/libpam-twofactor.deb";
 /// Where [`debian`] puts the same package as it ships.
 pub const SHIPPED: &str = "/root/libpam-twofactor-shipped.deb";
 
-/// Where [`debian`] puts the packages of a fleet's link and server.
+/// The packages of a fleet's link and server, in the host that [`debian`] makes.
 pub const OF_A_FLEET: [&str; 2] = ["/root/twofactor-link.deb", "/root/twofactor-server.deb"];
 
 /// Runs `test` in a fresh Debian of every release, with the package at [`PACKAGE`] and [`SHIPPED`], or skips it where that

@@ -110,7 +110,7 @@ impl Machine {
         command
     }
 
-    /// Runs a program, whatever comes of it.
+    /// The outcome of a program, which may fail.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
         self.command(program).args(arguments).stdin(Stdio::null()).output().expect("nsenter runs")
     }

@@ -20,7 +20,7 @@ const SERVER: &str = "twofactor-server";
 const FOLDER: &str = "/usr/sbin";
 
 /// Runs `twofactor-server` in the place of this program where the command is about accounts and the configuration has `[store]`. Returns
-/// where the command is for this program. A configuration that is not valid is for the command to complain of.
+/// where the command is for this program. The command itself reports a configuration that is not valid.
 pub(crate) fn hand_over(typed: &Typed, words: &[OsString]) -> Result<(), Failure> {
     if host::administers_central() || !is_about_accounts(&typed.command) || !geteuid().is_root() {
         return Ok(());

@@ -83,7 +83,7 @@ impl Clock for Hand {
     }
 }
 
-/// What happens to an account.
+/// An event in the life of an account.
 #[derive(Debug, Clone)]
 enum Deed {
     Enroll {
@@ -124,7 +124,7 @@ enum Deed {
 enum Typed {
     /// The code of a secret, so many steps from now.
     Code(usize, i64),
-    /// What was typed last.
+    /// The last answer once more.
     Again,
     Recovery(usize),
     Temporary,
@@ -223,11 +223,11 @@ struct Side<'s> {
     store: &'s dyn AdministeredStore,
     temporary: String,
     invitation: Option<InvitationCode>,
-    /// What was typed last: of temporary codes each side has its own.
+    /// The last answer: of temporary codes each side has its own.
     last: String,
 }
 
-/// What both sides share.
+/// The parts that both sides share.
 struct Scene<'s> {
     shown: &'s Shown,
     alice: Person,

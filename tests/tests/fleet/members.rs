@@ -1,4 +1,4 @@
-//! What a server takes from whom, where the fleet has an authority of its own: join codes, certificates, revocation.
+//! A fleet with an authority of its own: join codes, certificates, revocation, and the hosts that a server refuses.
 
 use std::collections::HashSet;
 use std::fs;

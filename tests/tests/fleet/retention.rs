@@ -1,4 +1,4 @@
-//! What does not grow for ever: answers and rows of the audit. And the clocks that a server compares.
+//! Answers and rows of the audit are removed in time. A server compares its clock with that of the database.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

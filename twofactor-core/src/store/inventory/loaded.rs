@@ -1,8 +1,8 @@
 //! Tokens and the accounts of their owners in memory, out of a database, while a change is worked out. The program that has read them
-//! writes what became of them, in one transaction.
+//! writes the outcome, in one transaction.
 //!
 //! Invariant: a change finds all it needs: the tokens it names, all tokens of the users who own or get one of those, and
-//! whatever else stands in the credentials of these users.
+//! all tokens in the credentials of these users.
 
 use std::collections::{BTreeMap, BTreeSet};
 

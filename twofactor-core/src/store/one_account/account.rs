@@ -256,7 +256,7 @@ pub(super) fn text_of(state: &State) -> Zeroizing<String> {
     state_text::write(&state).into()
 }
 
-/// What is kept of a user, of the records that were read; `None` when it is nothing.
+/// The account in the records that were read; `None` when nothing is kept of the user.
 pub(in crate::store) fn kept(user: &UserName, read: &Read) -> Result<Option<Kept>, StoreError> {
     let lost = |part| AccountError::Lost { user: user.clone(), part };
     let state = read.state.as_ref().map(|text| state_in(user, text)).transpose()?;

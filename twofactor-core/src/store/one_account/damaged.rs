@@ -7,7 +7,7 @@ use crate::host::user::UserName;
 use crate::store::changes::Remains;
 use crate::store::error::StoreError;
 
-/// The records of an account of which one or both are missing, damaged or sealed by somebody else. Those are `None`.
+/// The records of an account. Those that are missing, damaged or not sealed with a key of the store are `None`.
 pub struct Damaged {
     /// The user.
     pub user: UserName,
