@@ -23,7 +23,10 @@ impl Facts {
         // RFC 5280 §4.1: Certificate, TBSCertificate, and in it version, number, algorithm, issuer, validity.
         let mut whole = Elements(certificate.as_ref());
         let mut signed = Elements(Elements(whole.next(0x30)?).next(0x30)?);
-        let _version = signed.next(0xa0)?;
+        // The first version does not say so.
+        if signed.0.first() == Some(&0xa0) {
+            let _version = signed.next(0xa0)?;
+        }
         let serial = signed.next(0x02)?;
         let (_algorithm, _issuer) = (signed.next(0x30)?, signed.next(0x30)?);
         let mut validity = Elements(signed.next(0x30)?);

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use rustls::pki_types::CertificateDer;
+use twofactor_net::certificate::Facts;
 use twofactor_net::pem::{PemError, certificates};
 
 use crate::error::ServerError;
@@ -22,61 +24,9 @@ pub fn lasting(file: &Path) -> Result<String, ServerError> {
     if first < SystemTime::now() + SOON { Err(ServerError::EndsSoon(said)) } else { Ok(said) }
 }
 
-/// `notAfter` of a certificate (RFC 5280 §4.1).
 fn end_of(certificate: &[u8]) -> Option<SystemTime> {
-    const EXPLICIT_VERSION: u8 = 0xa0;
-    let (_, certificate, _) = element(certificate)?;
-    let (_, mut rest, _) = element(certificate)?;
-    if rest.first() == Some(&EXPLICIT_VERSION) {
-        rest = element(rest)?.2;
-    }
-    // Serial number, algorithm, issuer.
-    for _ in 0..3 {
-        rest = element(rest)?.2;
-    }
-    let (_, validity, _) = element(rest)?;
-    let (_, _, after) = element(validity)?;
-    let (tag, text, _) = element(after)?;
-    time(tag, std::str::from_utf8(text).ok()?)
-}
-
-/// The tag and content of the first element of DER, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x84 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            (bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
-}
-
-/// UTCTime or GeneralizedTime, as certificates write them: in seconds, and in UTC.
-fn time(tag: u8, text: &str) -> Option<SystemTime> {
-    const UTC_TIME: u8 = 0x17;
-    let digits = text.strip_suffix('Z').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let digits = match tag {
-        // Two digits of the year: 1950 to 2049.
-        UTC_TIME if digits.get(..2)? < "50" => format!("20{digits}"),
-        UTC_TIME => format!("19{digits}"),
-        _ => digits.to_owned(),
-    };
-    let part = |from: usize, to: usize| digits.get(from..to);
-    let text = format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        part(0, 4)?,
-        part(4, 6)?,
-        part(6, 8)?,
-        part(8, 10)?,
-        part(10, 12)?,
-        part(12, 14)?
-    );
-    humantime::parse_rfc3339(&text).ok()
+    let facts = Facts::of(&CertificateDer::from(certificate))?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(facts.until))
 }
 
 #[cfg(test)]
