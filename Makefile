@@ -95,7 +95,7 @@ bench: ## Compare a login with those of the peers; measure a million tokens, the
 	$(TARGET)/release/bench
 
 HISTORIES ?= 100000
-fleet-histories: ## Random histories of accounts in files and in PostgreSQL, compared after each deed (HISTORIES=100000)
+fleet-histories: ## Random histories of accounts in files and in PostgreSQL, compared after each deed (HISTORIES=100000: a quarter of an hour)
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 HISTORIES=$(HISTORIES) \
 		$(CARGO) test --locked --release --test fleet histories -- --nocapture
 
