@@ -386,6 +386,7 @@ name = "desk"
 may = ["login", "enroll"]
 groups = ["web", "ops"]
 wrong_codes_per_hour = 50
+enrollments_per_hour = 7
 "#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.central_store.unwrap().postgresql, "host=db1 dbname=twofactor");
@@ -401,6 +402,7 @@ wrong_codes_per_hour = 50
         let limits: Vec<_> =
             config.hosts.iter().map(|host| (host.groups.as_deref(), host.wrong_codes_per_hour)).collect();
         assert_eq!(limits, [(None, 200), (Some(["web".to_owned(), "ops".to_owned()].as_slice()), 50)]);
+        assert_eq!(config.hosts.iter().map(|host| host.enrollments_per_hour).collect::<Vec<_>>(), [20, 7]);
         for (from, to, problem) in [
             ("postgresql = \"host=db1 dbname=twofactor\"\n", "", "1:1: postgresql is missing"),
             ("\"/k\"", "\"k\"", "3:12: seed_key is an absolute path"),
@@ -415,6 +417,7 @@ wrong_codes_per_hour = 50
             ("[\"web\", \"ops\"]", "[]", "groups is empty"),
             ("[\"web\", \"ops\"]", "\"web\"", "14:10: this must be a list"),
             ("= 50", "= 0", "wrong_codes_per_hour"),
+            ("= 7", "= 0", "enrollments_per_hour"),
             ("may", "must", "unknown key must"),
         ] {
             let found = problems(&text.replace(from, to));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use twofactor_core::account::quota::pause;
-use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
+use twofactor_core::config::fleet::{ENROLLMENTS_PER_HOUR, WRONG_CODES_PER_HOUR};
 use twofactor_core::config::{Config, InvitationRule, SelfRegistration};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::{Person, Uid, UserName};
@@ -69,14 +69,22 @@ pub struct Host {
     pub may_enroll: bool,
     /// The groups whose members it may ask about; `None`: about each user.
     pub groups: Option<Vec<String>>,
-    /// Its quota.
+    /// Its quota of wrong codes.
     pub wrong_codes_per_hour: u32,
+    /// Its quota of users who are enrolled without an invitation.
+    pub enrollments_per_hour: u32,
 }
 
 impl Host {
     /// The host of this name, which may ask about the logins of all users.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), may_enroll: false, groups: None, wrong_codes_per_hour: WRONG_CODES_PER_HOUR }
+        Self {
+            name: name.to_owned(),
+            may_enroll: false,
+            groups: None,
+            wrong_codes_per_hour: WRONG_CODES_PER_HOUR,
+            enrollments_per_hour: ENROLLMENTS_PER_HOUR,
+        }
     }
 
     /// The same host, for which these groups were named when it was added; none stands for all. Of two lists those groups count that
@@ -102,6 +110,7 @@ pub struct Server {
     registration: SelfRegistration,
     decoy: Decoy,
     memberships: Memberships,
+    policy: Arc<Config>,
     alarms: Alarms,
     queues: Vec<Mutex<()>>,
     hasher: RandomState,
@@ -128,6 +137,7 @@ impl Server {
             registration,
             decoy,
             memberships,
+            policy: Arc::new(config.clone()),
             alarms,
             queues,
             hasher: RandomState::new(),
@@ -176,10 +186,15 @@ impl Server {
             About::Nobody => (UserName::new("?").map_err(|_| WireError::Value("user"))?, None),
         };
         let judging = timeout(PATIENCE, async {
-            match self.is_of_another_host(&user, groups).await {
-                Some(refused) => Ok(refused),
-                None => self.judge(host, question, &message, &user).await,
+            if let Some(refused) = self.is_of_another_host(&user, groups).await {
+                return Ok(refused);
             }
+            if call.enrolls_uninvited()
+                && let Some(refused) = self.is_closed(host, &user).await?
+            {
+                return Ok(refused);
+            }
+            self.judge(host, question, &message, &user).await
         });
         let judging = judging.await;
         let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
@@ -244,6 +259,40 @@ impl Server {
                 Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER"))
             }
         }
+    }
+
+    /// The refusal of an enrollment without an invitation: the server's policy does not open it to the user, or the host's quota
+    /// is used up. What is not refused is counted, whatever comes of it.
+    async fn is_closed(&self, host: &Host, user: &UserName) -> Result<Option<Message>, ServerError> {
+        let Host { name, enrollments_per_hour: quota, .. } = host;
+        let policy = Arc::clone(&self.policy);
+        match self.memberships.lets_enroll(user, policy, SystemClock.now()?).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let hint = "on the server: twofactor invite USER, or a rule for twofactor-fleet in twofactor.toml(5)";
+                let problem = "the server's policy lets the user set up a second factor with an invitation only";
+                return Ok(Some(Message::refusing(Reason::NotRoot, problem, hint)));
+            }
+            Err(doubt) => {
+                if self.alarms.is_due("the user database") {
+                    complain(&format!("it is not certain which rule is about {user}: {doubt}"));
+                }
+                let problem = "the server does not know for certain whether the user may set up a second factor";
+                return Ok(Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER")));
+            }
+        }
+        if self.database.count_enrollment(name, *quota).await? {
+            return Ok(None);
+        }
+        if self.alarms.is_due(&format!("enrollments at {name}")) {
+            complain(&format!(
+                "host {name} has enrolled as many users without an invitation within an hour as it may, \
+                 enrollments_per_hour = {quota}; more are refused. Is that host still yours?"
+            ));
+        }
+        let hint = "on the server: twofactor invite USER, or enrollments_per_hour in [[host]] of twofactor.toml(5)";
+        let problem = "this host has enrolled as many users within an hour as it may";
+        Ok(Some(Message::refusing(Reason::NotRoot, problem, hint)))
     }
 
     async fn judge(

@@ -32,6 +32,9 @@ pub(crate) const FRESH: f64 = 5.0;
 /// For how long a recorded answer is given again.
 const AGAIN: f64 = 30.0;
 
+/// The number of times that a write is tried which others disturb.
+const ROUNDS: usize = 16;
+
 /// Most connections of one server.
 const CONNECTIONS: usize = 16;
 
@@ -225,6 +228,21 @@ impl Database {
             Ok(_) => Ok(Written::Done),
             Err(error) if error.is_conflict() => Ok(Written::Conflict),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a statement that writes, again where the database wants it repeated.
+    pub(crate) async fn ask_repeating(
+        &self,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, ServerError> {
+        let mut rounds = 0;
+        loop {
+            match self.ask(statement, parameters).await {
+                Err(error) if error.is_conflict() && rounds < ROUNDS => rounds += 1,
+                ended => return ended,
+            }
         }
     }
 

@@ -29,9 +29,6 @@ const RENEWED_LASTS: f64 = 604_800.0;
 /// Certificates of one host at a time. A hostile one could fill the table.
 const OF_ONE_HOST: i64 = 16;
 
-/// The number of times that a write is tried which others disturb.
-const ROUNDS: usize = 16;
-
 /// A host, as `host list` shows it. Times are seconds of Unix time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ListedHost {
@@ -277,17 +274,6 @@ impl Database {
     pub(crate) async fn note_seen(&self, name: &str) -> Result<(), ServerError> {
         const SEEN: &str = "update twofactor.host set seen = clock_timestamp() where name = $1";
         self.ask(SEEN, &[(&name, Type::TEXT)]).await.map(drop)
-    }
-
-    /// Runs a statement that writes, again where the database wants it repeated.
-    async fn ask_repeating(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
-        let mut rounds = 0;
-        loop {
-            match self.ask(statement, parameters).await {
-                Err(error) if error.is_conflict() && rounds < ROUNDS => rounds += 1,
-                ended => return ended,
-            }
-        }
     }
 
     /// All hosts, by their names.

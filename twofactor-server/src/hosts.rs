@@ -42,8 +42,8 @@ impl Hosts for ListedHosts {
             listed.renew(&self.config);
         }
         let rule = listed.rules.iter().find(|rule| rule.is_about(name))?;
-        let HostRule { may_enroll, groups, wrong_codes_per_hour, .. } = rule.clone();
-        Some(Host { name: name.to_owned(), may_enroll, groups, wrong_codes_per_hour })
+        let HostRule { may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour, .. } = rule.clone();
+        Some(Host { name: name.to_owned(), may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour })
     }
 }
 

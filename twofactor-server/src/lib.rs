@@ -12,6 +12,7 @@ mod authority;
 mod central;
 mod checking;
 mod database;
+mod enrollments;
 mod error;
 mod escrow;
 mod fleet_hosts;

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command: it says what it has found")]
 
 mod administering;
+mod advice;
 mod failure;
 mod hosts;
 mod key_commands;
@@ -135,6 +136,9 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
             Ok(good) => println!("ok       {good}"),
             Err((problem, hint)) => println!("problem  {problem}\n         {hint}"),
         }
+    }
+    for warning in advice::warnings(config) {
+        println!("warning  {warning}");
     }
     let problems = findings.iter().filter(|finding| finding.is_err()).count();
     if problems == 0 {

@@ -1,4 +1,5 @@
-//! Users whom a host may ask about: the members of groups, as the server's own user database knows them.
+//! Users whom a host may ask about or enroll, as the server's own user database knows them: the members of groups, and those to whom
+//! the server's policy opens an enrollment.
 //!
 //! Invariants: a name that the database spells otherwise, or does not know, is no member; what cannot be looked up in time is refused.
 //! Look-ups block, so they have threads of their own, of which no more than a number wait for a directory that hangs.
@@ -10,8 +11,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use twofactor_core::config::Config;
+use twofactor_core::config::arguments::NullOk;
+use twofactor_core::config::fleet::ENROLLMENT_SERVICE;
+use twofactor_core::config::rule::Facts;
+use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Doubt, LookupError, SystemUsers, UserDatabase as _, UserName};
-use twofactor_core::policy;
+use twofactor_core::policy::{self, Decision};
 
 /// For so long an answer of the user database is not asked for again.
 const FRESH: Duration = Duration::from_secs(15);
@@ -45,20 +51,31 @@ impl Memberships {
         if let Some(known) = self.known(&question) {
             return Ok(known);
         }
-        let late = || Doubt::Failed(LookupError("it takes too long".to_owned()));
         let (user, groups) = question.clone();
+        let found = self.in_a_thread(move || look_up(&user, &groups)).await?;
+        self.keep(question, found);
+        Ok(found)
+    }
+
+    /// True when the policy of the server lets `user` set up a first factor at a host without an invitation. An error where that is
+    /// not certain.
+    pub(crate) async fn lets_enroll(&self, user: &UserName, policy: Arc<Config>, now: UnixTime) -> Result<bool, Doubt> {
+        let user = user.clone();
+        self.in_a_thread(move || is_open(&policy, &user, now)).await
+    }
+
+    async fn in_a_thread(&self, look_up: impl FnOnce() -> Result<bool, Doubt> + Send + 'static) -> Result<bool, Doubt> {
+        let late = || Doubt::Failed(LookupError("it takes too long".to_owned()));
         let looked_up = timeout(PATIENCE, async {
             let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| late())?;
             let found = spawn_blocking(move || {
                 // Until it ends, however long the question has been given up.
                 let _thread = thread;
-                look_up(&user, &groups)
+                look_up()
             });
             found.await.unwrap_or_else(|_| Err(late()))
         });
-        let found = looked_up.await.unwrap_or_else(|_| Err(late()))?;
-        self.keep(question, found);
-        Ok(found)
+        looked_up.await.unwrap_or_else(|_| Err(late()))
     }
 
     fn known(&self, question: &Question) -> Option<bool> {
@@ -81,4 +98,17 @@ fn look_up(user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
         Some(person) if person.name == *user => policy::is_member(user, groups, &SystemUsers),
         _ => Ok(false),
     }
+}
+
+/// By the rules for a local login through the service of enrollments. A rule about groups says nothing about a user whom the database
+/// does not know under this name, so enrollment is closed to such a user where there is one.
+fn is_open(policy: &Config, user: &UserName, now: UnixTime) -> Result<bool, Doubt> {
+    if policy.rules.iter().any(|rule| rule.conditions.groups.is_some())
+        && SystemUsers.person(user.as_str())?.is_none_or(|person| person.name != *user)
+    {
+        return Ok(false);
+    }
+    let facts = Facts { user: Some(user), service: ENROLLMENT_SERVICE, rhost: None };
+    let ruling = policy::judge(policy, NullOk::No, &facts, None, &SystemUsers, now);
+    Ok(matches!(ruling.decision, Decision::AskOrEnroll(_)))
 }

@@ -6,6 +6,7 @@ mod administration;
 mod clocks;
 mod databases;
 mod demonstration;
+mod enrolling;
 mod histories;
 mod joining;
 mod keys;
@@ -37,12 +38,14 @@ use relay::Asking;
 use tokio::runtime::Runtime;
 use twofactor_core::account::enrollment::{self, Proposal};
 use twofactor_core::account::factors::Factors;
+use twofactor_core::account::invitation::Invitation;
 use twofactor_core::account::throttle::Source;
 use twofactor_core::codes::answer::Answer;
 use twofactor_core::codes::otp::Parameters;
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::codes::token::Label;
+use twofactor_core::config::rule::Level;
 use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::trusted::Owner;
@@ -141,9 +144,14 @@ impl<P: Borrow<Postgres> + Sync> Fleet<P> {
     fn server_through(&self, connection: &str) -> Arc<Server> {
         let mut config = Config::default();
         config.enrollment.invitation = InvitationRule::None;
+        config.default_level = Level::Enroll;
+        self.server_with(&config, connection)
+    }
+
+    fn server_with(&self, config: &Config, connection: &str) -> Arc<Server> {
         let keys = read_keys(&self.key_file, owner()).unwrap();
         let postgresql = connection.parse().unwrap();
-        Arc::new(self.runtime.block_on(Server::open(postgresql, keys, &config)).unwrap())
+        Arc::new(self.runtime.block_on(Server::open(postgresql, keys, config)).unwrap())
     }
 
     fn host(&self, name: &str) -> Asking {
@@ -178,6 +186,10 @@ impl Enrolled {
     }
 
     fn try_through(store: &Broker, name: &str) -> Result<Self, Superseded> {
+        Self::with_invitation(store, name, None)
+    }
+
+    fn with_invitation(store: &Broker, name: &str, invitation: Option<Invitation>) -> Result<Self, Superseded> {
         let secret = Secret::generate(20).unwrap();
         let base32 = secret.expose_base32().to_string();
         let app = Authenticator { secret: base32, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
@@ -189,7 +201,7 @@ impl Enrolled {
         // Vouched for, so that no code is used up by it.
         let factor = PendingFactor::App { app: proposal.vouch(), recovery, secret: SecretOrigin::New };
         let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
-        store.store_pending(Pending { user: person.clone(), factor, invitation: None })?;
+        store.store_pending(Pending { user: person.clone(), factor, invitation })?;
         Ok(Self { person, app, recovery: kept })
     }
 

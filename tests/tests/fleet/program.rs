@@ -17,6 +17,9 @@ use twofactor_tests::postgres::Postgres;
 use super::network::{HELLO, Site, ask};
 use super::{Enrolled, Fleet, question};
 
+/// Hosts that may enroll need no invitation.
+const OPEN: &str = "[default]\nsecond_factor = \"enroll\"\n";
+
 /// A machine with the central store: its configuration and files.
 pub(crate) struct Machine {
     pub(crate) site: Site,
@@ -42,7 +45,7 @@ impl Machine {
         let place = |name: &str| self.site.place(name).display().to_string();
         let text = format!(
             "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n\
-             client_ca = \"{}\"\n{hosts}",
+             client_ca = \"{}\"\n{OPEN}{hosts}",
             self.postgres.connection(),
             place("seed.key"),
             self.address,
@@ -60,7 +63,7 @@ impl Machine {
 
     pub(crate) fn own_configuration(&self, address: SocketAddr, names: &[&str], hosts: &str) -> String {
         format!(
-            "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{address}\"]\nnames = {names:?}\n{hosts}",
+            "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{address}\"]\nnames = {names:?}\n{OPEN}{hosts}",
             self.postgres.connection(),
             self.site.place("seed.key").display(),
         )

@@ -24,7 +24,7 @@ pub(crate) struct Asking {
 impl Asking {
     /// The host called `name`, whose questions go to the servers in turn.
     pub(crate) fn new(name: &str, may_enroll: bool, servers: &[Arc<Server>], runtime: &Arc<Runtime>) -> Self {
-        Self::of(Host { may_enroll, ..Host::named(name) }, servers, runtime)
+        Self::of(Host { may_enroll, enrollments_per_hour: 1_000_000, ..Host::named(name) }, servers, runtime)
     }
 
     /// This host, whose questions go to the servers in turn.

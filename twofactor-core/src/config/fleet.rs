@@ -107,10 +107,18 @@ pub struct HostRule {
     pub groups: Option<Vec<String>>,
     /// Wrong codes within an hour, of one host; with more it is slowed.
     pub wrong_codes_per_hour: u32,
+    /// Users whom one host enrolls without an invitation within an hour; more are refused.
+    pub enrollments_per_hour: u32,
 }
 
 /// The quota of a host whose entry names none.
 pub const WRONG_CODES_PER_HOUR: u32 = 200;
+
+/// Its quota of enrollments without an invitation.
+pub const ENROLLMENTS_PER_HOUR: u32 = 20;
+
+/// The service that the rules of the central machine see when a host enrolls a user. The host's own word for it counts for nothing.
+pub const ENROLLMENT_SERVICE: &str = "twofactor-fleet";
 
 impl HostRule {
     /// True when this is about the host of that name.
@@ -148,8 +156,9 @@ mod tests {
     fn a_star_stands_for_any_letters_and_a_name_for_itself() {
         let about = |name: &str, host| {
             let name = name.to_owned();
-            let (may_enroll, groups, wrong_codes_per_hour) = (false, None, WRONG_CODES_PER_HOUR);
-            HostRule { line: 1, name, may_enroll, groups, wrong_codes_per_hour }.is_about(host)
+            let (wrong_codes_per_hour, enrollments_per_hour) = (WRONG_CODES_PER_HOUR, ENROLLMENTS_PER_HOUR);
+            let (line, may_enroll, groups) = (1, false, None);
+            HostRule { line, name, may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour }.is_about(host)
         };
         assert!(about("web*.example.org", "web12.example.org") && about("web*.example.org", "web.example.org"));
         assert!(about("*", "db") && about("db", "db"));

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::config::fleet::{
-    self, CentralStore, HostRule, Membership, Port, ServerAddress, SiteFiles, WRONG_CODES_PER_HOUR, is_host_name,
+    self, CentralStore, ENROLLMENTS_PER_HOUR, HostRule, Membership, Port, ServerAddress, SiteFiles,
+    WRONG_CODES_PER_HOUR, is_host_name,
 };
 use crate::text::document::{Found, Section};
 
@@ -93,10 +94,11 @@ pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {
         groups.into_iter().map(|group| group.value.to_owned()).collect()
     });
     let wrong_codes_per_hour = section.integer("wrong_codes_per_hour", 1..=1_000_000).unwrap_or(WRONG_CODES_PER_HOUR);
+    let enrollments_per_hour = section.integer("enrollments_per_hour", 1..=1_000_000).unwrap_or(ENROLLMENTS_PER_HOUR);
     let line = section.line();
     section.finish();
     let name = name?.value.to_ascii_lowercase();
-    Some(HostRule { line, name, may_enroll, groups, wrong_codes_per_hour })
+    Some(HostRule { line, name, may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour })
 }
 
 /// The path of a file, which must be there.

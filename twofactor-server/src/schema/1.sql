@@ -41,6 +41,14 @@ create table twofactor.quota (
     before integer not null
 ) with (fillfactor = 50);
 
+-- Users whom each host has enrolled without an invitation, in an hour since 1970 and in the one before.
+create table twofactor.enrolled (
+    host text primary key,
+    hour bigint not null,
+    users integer not null,
+    before integer not null
+);
+
 -- Servers that run, and the keys that each of them has.
 create table twofactor.server (
     instance text primary key,

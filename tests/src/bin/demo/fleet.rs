@@ -122,7 +122,7 @@ fn central_machine(host: &Host, postgres: &Postgres) -> Vec<Program> {
         format!(
             "[store]\npostgresql = \"{}\"\nseed_key = \"/etc/twofactor/seed.key\"\n\n\
              [server]\nlisten = [\"0.0.0.0:{port}\"]\nnames = [\"{name}\"]\n\n\
-             [enrollment]\ninvitation = \"none\"\n\n[[host]]\nname = \"web1\"\nmay = [\"login\", \"enroll\"]\n\n\
+             [enrollment]\ninvitation = \"none\"\n\n[default]\nsecond_factor = \"enroll\"\n\n[[host]]\nname = \"web1\"\nmay = [\"login\", \"enroll\"]\n\n\
              [[host]]\nname = \"*\"\nmay = [\"login\"]\n",
             postgres.connection()
         )

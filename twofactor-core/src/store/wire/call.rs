@@ -181,6 +181,15 @@ impl Call {
         }
     }
 
+    /// True for a question that sets up a user's first factor, and comes without an invitation.
+    pub fn enrolls_uninvited(&self) -> bool {
+        match self {
+            Self::StoreApp(_, app) => !app.is_invited(),
+            Self::Register(_, _, invitation) => invitation.is_none(),
+            _ => false,
+        }
+    }
+
     /// The word for the question, as it stands in the message.
     pub fn word(&self) -> &'static str {
         match self {

@@ -163,7 +163,8 @@ fn serve(host: &Host, authority: &Authority, postgres: &Postgres, folder: &Path,
     let text = format!(
         "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n\
          certificate = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n[enrollment]\ninvitation = \"none\"\n\
-         [[host]]\nname = \"*\"\nmay = [\"login\", \"enroll\"]\n",
+         [default]\nsecond_factor = \"enroll\"\n\
+         [[host]]\nname = \"*\"\nmay = [\"login\", \"enroll\"]\nenrollments_per_hour = 1000000\n",
         postgres.connection(),
         folder.join("seed.key").display(),
         certificate.display(),
