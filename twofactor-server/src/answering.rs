@@ -73,6 +73,9 @@ pub struct Host {
     pub wrong_codes_per_hour: u32,
     /// Its quota of users who are enrolled without an invitation.
     pub enrollments_per_hour: u32,
+    /// The number of changes of the fleet's hosts as of which this is known; `None` where a site signs their certificates. No account is
+    /// read for a host of which that is not the present.
+    pub as_of: Option<i64>,
 }
 
 impl Host {
@@ -84,6 +87,7 @@ impl Host {
             groups: None,
             wrong_codes_per_hour: WRONG_CODES_PER_HOUR,
             enrollments_per_hour: ENROLLMENTS_PER_HOUR,
+            as_of: None,
         }
     }
 
@@ -172,16 +176,22 @@ impl Server {
 
     /// Answers a question of `host`. An error is a question that is not understood.
     pub async fn answer(&self, host: &Host, question: &[u8]) -> Result<Message, WireError> {
+        let answered = self.judged(host, question).await?;
+        Ok(answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error))))
+    }
+
+    /// The same, with the error for which nothing was judged.
+    pub(crate) async fn judged(&self, host: &Host, question: &[u8]) -> Result<Result<Message, ServerError>, WireError> {
         let message = Message::read(question)?;
         let call = Call::read(&message)?;
         message.is_numbered()?;
         if let Err(refused) = self.may(host, &call) {
-            return Ok(refused);
+            return Ok(Ok(refused));
         }
         let (user, groups) = match call.about() {
             About::Name(user) => (user.clone(), host.groups.as_deref()),
             About::Person(person) => (person.name.clone(), host.groups.as_deref()),
-            About::Nobody if matches!(call, Call::Hello) => return Ok(Message::done()),
+            About::Nobody if matches!(call, Call::Hello) => return Ok(Ok(Message::done())),
             // A user who does not exist, or a question about none. Nothing is kept under this name.
             About::Nobody => (UserName::new("?").map_err(|_| WireError::Value("user"))?, None),
         };
@@ -201,9 +211,9 @@ impl Server {
         let is_new = || answered.as_ref().is_ok_and(|answer| answer.in_short() == "new");
         if matches!(call, Call::EnrollmentStatus(_)) && !host.may_enroll && is_new() {
             // Before a secret is shown that could not be stored.
-            return Ok(not_here());
+            return Ok(Ok(not_here()));
         }
-        Ok(answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error))))
+        Ok(answered)
     }
 
     /// The refusal of what this host may not ask.
@@ -325,7 +335,7 @@ impl Server {
         message: &Message,
         user: &UserName,
     ) -> Result<Option<Message>, ServerError> {
-        let account = match self.database.read(&host.name, user, digest).await? {
+        let account = match self.database.read(&host.name, host.as_of, user, digest).await? {
             Found::Answered(answer) => {
                 return Message::read(&answer).map(Some).map_err(|_| ServerError::BrokenSeal(user.to_string()));
             }

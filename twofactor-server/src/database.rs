@@ -126,10 +126,18 @@ impl Database {
         self.seals.digest_of(host, question)
     }
 
-    /// Reads an account for a host, or the answer that the question has got already.
-    pub(crate) async fn read(&self, host: &str, user: &UserName, question: &[u8]) -> Result<Found, ServerError> {
+    /// Reads an account for a host, or the answer that the question has got already. An error where the fleet's hosts have changed
+    /// since `as_of`: the host may have been revoked. That is read in the same statement, so it is no older than the account.
+    pub(crate) async fn read(
+        &self,
+        host: &str,
+        as_of: Option<i64>,
+        user: &UserName,
+        question: &[u8],
+    ) -> Result<Found, ServerError> {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
-                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before
+                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before,
+                (select changes from twofactor.authority)
             from (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
@@ -140,6 +148,9 @@ impl Database {
             &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8), (&host, Type::TEXT)];
         let rows = self.ask(READ, parameters).await?;
         let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        if as_of.is_some() && as_of != row.try_get(11)? {
+            return Err(ServerError::HostsChanged);
+        }
         if let Some(answer) = sealed(row, 6)? {
             return Ok(Found::Answered(self.seals.open(Kind::Answer, &hex(question), &answer)?));
         }

@@ -115,6 +115,9 @@ pub enum ServerError {
         /// The problem with it.
         problem: String,
     },
+    /// A host was added, renewed or revoked between the look at its certificate and the look at an account.
+    #[error("the hosts of the fleet were changed this moment")]
+    HostsChanged,
     /// No certificate could be made.
     #[error("a certificate cannot be made: {0}")]
     Signing(String),
@@ -196,7 +199,7 @@ impl Unusable for ServerError {
             }
             Self::DatabaseHost { .. } => "is it down, or not reachable from here?".to_owned(),
             Self::NoRights => "as the database's owner: GRANT CREATE ON DATABASE … TO …".to_owned(),
-            Self::Contended(_) => "log in again".to_owned(),
+            Self::Contended(_) | Self::HostsChanged => "log in again".to_owned(),
             Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),
             Self::UnknownKey(_) => "copy the file of seed_key from another server".to_owned(),
             Self::TokensBusy(_) => "wait until it has ended; in PostgreSQL: SELECT * FROM pg_stat_activity".to_owned(),

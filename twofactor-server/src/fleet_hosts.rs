@@ -89,9 +89,15 @@ impl FleetHosts {
         &self.authority
     }
 
-    /// The standing of the certificate with this digest; `None` where it counts no more, or never did.
-    pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<Arc<Standing>>, ServerError> {
+    /// The standing of the certificate with this digest, and as of which number of changes; `None` where it counts no more, or never
+    /// did.
+    pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<(Arc<Standing>, i64)>, ServerError> {
         self.roll.find(digest).await
+    }
+
+    /// Asks the database before anything more is said of a certificate.
+    pub(crate) fn doubt(&self) {
+        self.roll.doubt();
     }
 
     /// Answers a host that joins. The second is a line for the journal.

@@ -43,7 +43,8 @@ impl Hosts for ListedHosts {
         }
         let rule = listed.rules.iter().find(|rule| rule.is_about(name))?;
         let HostRule { may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour, .. } = rule.clone();
-        Some(Host { name: name.to_owned(), may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour })
+        let (name, as_of) = (name.to_owned(), None);
+        Some(Host { name, may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour, as_of })
     }
 }
 

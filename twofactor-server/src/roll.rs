@@ -1,7 +1,8 @@
 //! The certificates that count, in memory, as the database has them.
 //!
-//! Invariants: what it says is at most [`FRESH`] old. While the database cannot be asked, no certificate counts: one that was revoked
-//! would be heard for as long.
+//! Invariants: what it says is at most [`FRESH`] old, and it says as of which number of changes. The statement that reads an account
+//! compares that number, so no account is judged for a host that was revoked before. While the database cannot be asked, no certificate
+//! counts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,8 +52,9 @@ impl Roll {
         Self { database, known: Mutex::default(), renewing: Turn::default(), noted: Mutex::default() }
     }
 
-    /// The standing of the certificate with this digest; `None` where it counts no more, or never did.
-    pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<Arc<Standing>>, ServerError> {
+    /// The standing of the certificate with this digest, and the number of changes as of which it is; `None` where it counts no more,
+    /// or never did.
+    pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<(Arc<Standing>, i64)>, ServerError> {
         let mut found = self.known(digest);
         if found.is_none() {
             let asked = Instant::now();
@@ -65,18 +67,27 @@ impl Roll {
             }
         }
         let now = SystemClock.now()?.seconds();
-        let found = found.filter(|standing| now < standing.until);
-        if let Some(standing) = &found {
+        let found = found.filter(|(standing, _)| now < standing.until);
+        if let Some((standing, _)) = &found {
             self.note(&standing.host);
         }
         Ok(found)
     }
 
+    /// Asks the database before it says anything more.
+    pub(crate) fn doubt(&self) {
+        if let Some((asked, _)) = &mut self.lock().asked
+            && let Some(past) = asked.checked_sub(FRESH)
+        {
+            *asked = past;
+        }
+    }
+
     /// The standing of a certificate, where it is known and the database was asked a moment ago.
-    fn known(&self, digest: &[u8]) -> Option<Arc<Standing>> {
+    fn known(&self, digest: &[u8]) -> Option<(Arc<Standing>, i64)> {
         let known = self.lock();
-        let is_fresh = known.asked.is_some_and(|(asked, _)| asked.elapsed() < FRESH);
-        known.standings.get(digest).filter(|_| is_fresh).map(Arc::clone)
+        let (_, changes) = known.asked.filter(|(asked, _)| asked.elapsed() < FRESH)?;
+        known.standings.get(digest).map(|standing| (Arc::clone(standing), changes))
     }
 
     fn was_asked_since(&self, time: Instant) -> bool {

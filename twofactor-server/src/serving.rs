@@ -23,6 +23,7 @@ use webpki::EndEntityCert;
 use zeroize::Zeroizing;
 
 use crate::answering::{Host, Server};
+use crate::error::ServerError;
 use crate::fleet_hosts::FleetHosts;
 use crate::journal::complain;
 
@@ -152,22 +153,25 @@ enum Next {
 
 /// The answer to a question of a host; `None` where it gets none.
 async fn answer(question: &[u8], caller: &Caller, server: &Server, admission: &Admission) -> Option<(Message, Next)> {
-    // Looked up anew: what a host may ends while it is connected.
-    let host = match admission {
-        Admission::Site(hosts) => hosts.find(&caller.name)?,
-        Admission::Fleet(hosts, listed) => match hosts.find(&caller.certificate).await {
-            // By the name in its certificate, whatever the database says.
-            Ok(Some(standing)) if standing.host != caller.name => return Some((not_taken(), Next::Goes)),
-            Ok(Some(standing)) => {
-                let host = listed.find(&standing.host).unwrap_or_else(|| Host::named(&standing.host));
-                host.within(&standing.groups)
-            }
-            Ok(None) => return Some((not_taken(), Next::Goes)),
-            Err(error) => return Some((Message::failing(&StoreError::from(error)), Next::Stays)),
-        },
+    let host = match found(caller, admission).await? {
+        Ok(host) => host,
+        Err(refused) => return Some(refused),
     };
     let answer = match HostCall::read(&Message::read(question).ok()?).ok()? {
-        None => server.answer(&host, question).await.ok()?,
+        None => match server.judged(&host, question).await.ok()? {
+            Ok(answer) => answer,
+            // The account was not looked at: that may be over for this host, or another host was added.
+            Err(ServerError::HostsChanged) => {
+                if let Admission::Fleet(hosts, _) = admission {
+                    hosts.doubt();
+                }
+                match found(caller, admission).await? {
+                    Ok(host) => server.answer(&host, question).await.ok()?,
+                    Err(refused) => return Some(refused),
+                }
+            }
+            Err(error) => Message::failing(&StoreError::from(error)),
+        },
         Some(HostCall::Clock) => answering_clock(SystemClock.now().ok()?.seconds()),
         Some(HostCall::Renew(key)) => match admission {
             Admission::Fleet(hosts, _) => {
@@ -183,6 +187,23 @@ async fn answer(question: &[u8], caller: &Caller, server: &Server, admission: &A
         Some(HostCall::Join { .. } | HostCall::Link) => return None,
     };
     Some((answer, Next::Stays))
+}
+
+/// The host of a certificate, looked up anew at each question: what a host may ends while it is connected. An error is the answer to
+/// one that may ask nothing; `None`: it gets none.
+async fn found(caller: &Caller, admission: &Admission) -> Option<Result<Host, (Message, Next)>> {
+    Some(match admission {
+        Admission::Site(hosts) => Ok(hosts.find(&caller.name)?),
+        Admission::Fleet(hosts, listed) => match hosts.find(&caller.certificate).await {
+            // By the name in its certificate, whatever the database says.
+            Ok(Some((standing, as_of))) if standing.host == caller.name => {
+                let host = listed.find(&standing.host).unwrap_or_else(|| Host::named(&standing.host));
+                Ok(Host { as_of: Some(as_of), ..host.within(&standing.groups) })
+            }
+            Ok(_) => Err((not_taken(), Next::Goes)),
+            Err(error) => Err((Message::failing(&StoreError::from(error)), Next::Stays)),
+        },
+    })
 }
 
 /// The refusal of a certificate that counts no more.

@@ -234,9 +234,23 @@ fn a_host_that_was_revoked_is_heard_no_more_on_any_connection() {
     let (web1, web2) = (Member::joined(&machine, WEB1), Member::joined(&machine, "web2"));
     let mut kept = web1.connect(machine.address);
     assert_eq!(ask(&mut kept, HELLO).unwrap().in_short(), "done");
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let right = question(&alice, &alice.code(0), 1);
+    assert_eq!(ask(&mut kept, &right).unwrap().in_short(), "redeemed app");
+    let mut others: Vec<Connection> = (0..3).map(|_| web1.connect(machine.address)).collect();
+    for other in &mut others {
+        assert_eq!(ask(other, HELLO).unwrap().in_short(), "done");
+    }
     let code = JoinCode::read(&added(&machine, &[WEB1, "--again"])).unwrap();
     assert!(machine.tool(&["host", "revoke", "WEB1.example.org"]).status.success());
-    // The tables are looked at once a second.
+    // At once, whatever is known of the host: no code is looked at, and no recorded answer given.
+    let (new, wrong) = (question(&alice, &alice.code(1), 2), question(&alice, &alice.wrong(), 3));
+    for (other, line) in others.iter_mut().zip([&right, &new, &wrong]) {
+        assert_eq!(ask(other, line).unwrap().in_short(), "failed store-unavailable");
+    }
+    assert_eq!(machine.postgres.sql("select count(*) from twofactor.audit where event = 'redeem'"), "1");
+    // A greeting asks about no account: the tables are looked at once a second.
     until_refused(&mut kept, Duration::from_millis(1500));
     assert!(ask(&mut kept, HELLO).is_err(), "and its connection ends");
     assert_eq!(ask(&mut web1.connect(machine.address), HELLO).unwrap().in_short(), "failed store-unavailable");

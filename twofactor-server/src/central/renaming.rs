@@ -35,7 +35,7 @@ impl AccountRenaming for Central {
 impl Central {
     /// The account as it is now.
     pub(super) fn account(&self, user: &UserName, question: &[u8]) -> Result<Account, StoreError> {
-        let Found::Account(account) = self.wait(self.database.read(NO_HOST, user, question))? else {
+        let Found::Account(account) = self.wait(self.database.read(NO_HOST, None, user, question))? else {
             return Err(ServerError::BrokenSeal(user.to_string()).into());
         };
         present(&account).map_err(StoreError::from)?;
