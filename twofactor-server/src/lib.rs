@@ -26,6 +26,7 @@ mod keys;
 mod memberships;
 mod names;
 mod new_file;
+mod places;
 mod postgresql;
 mod renaming;
 mod resealing;

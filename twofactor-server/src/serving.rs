@@ -1,11 +1,10 @@
 //! The network: hosts that connect, each with its certificate, and their questions one after the other.
 //!
 //! Invariants: without a certificate of our authority nothing is heard, but for the question of a host that joins. The name in the
-//! certificate is the host's, whatever it says of itself. Every connection has its limits: in number, for each host, in size and in
-//! time. Whether a host may ask is looked up at each question.
+//! certificate is the host's, whatever it says of itself. Every connection has its limits: in number (`places`), in size and in time,
+//! with one deadline around all of an answer. Whether a host may ask is looked up at each question.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,19 +25,17 @@ use crate::answering::{Host, Server};
 use crate::error::ServerError;
 use crate::fleet_hosts::FleetHosts;
 use crate::journal::complain;
+use crate::places::{Guest, Places};
 
 /// The time in which a host must have shown its certificate, a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The longest that a question may wait for its turn, and that it may take with all of that. A link waits five seconds for an answer.
+const TURN: Duration = Duration::from_secs(4);
+const ANSWER: Duration = Duration::from_secs(9);
+
 /// The longest that a connection may be silent between two questions.
 const IDLE: Duration = Duration::from_mins(10);
-
-/// Most connections of hosts, and most of one host.
-const CONNECTIONS: usize = 8192;
-const OF_ONE_HOST: usize = 64;
-
-/// Most connections that have not shown a certificate yet. They take no place of those that have.
-const STRANGERS: usize = 512;
 
 /// Most hosts that join at once, and the largest question of one: a key, its signature and a join code.
 const JOINING: usize = 8;
@@ -64,17 +61,16 @@ pub enum Admission {
 
 /// Serves the hosts that connect, for ever.
 pub async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>, admission: Admission) {
-    let (strangers, guests) = (Arc::new(Semaphore::new(STRANGERS)), Arc::new(Guests::default()));
-    let joining = Arc::new(Semaphore::new(JOINING));
+    let (places, joining) = (Arc::new(Places::default()), Arc::new(Semaphore::new(JOINING)));
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
         // Without a place it is closed at once, and the host asks another server.
-        let Ok(stranger) = Arc::clone(&strangers).try_acquire_owned() else { continue };
+        let Some(stranger) = places.stranger(peer.ip()) else { continue };
         let (tls, server, admission) = (tls.clone(), Arc::clone(&server), admission.clone());
-        let (guests, joining) = (Arc::clone(&guests), Arc::clone(&joining));
+        let (places, joining) = (Arc::clone(&places), Arc::clone(&joining));
         tokio::spawn(async move {
             let Some(mut stream) = connected(stream, tls).await else { return };
             match (Caller::of(&stream), &admission) {
@@ -82,9 +78,9 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>,
                     if !may_stay(&mut stream, &caller, &admission).await {
                         return;
                     }
-                    let Some(guest) = guests.admit(caller) else { return };
+                    let Some(guest) = places.guest(&caller.name) else { return };
                     drop(stranger);
-                    converse(&mut stream, &guest, &server, &admission).await;
+                    converse(&mut stream, (&caller, &guest), &server, &admission).await;
                 }
                 (Shown::Nothing, Admission::Fleet(hosts, _)) => join(&mut stream, hosts, &joining).await,
                 _ => {}
@@ -135,9 +131,19 @@ async fn may_stay(stream: &mut TlsStream<TcpStream>, caller: &Caller, admission:
 }
 
 /// Answers the questions of a host until it goes.
-async fn converse(stream: &mut TlsStream<TcpStream>, guest: &Guest, server: &Server, admission: &Admission) {
+async fn converse(
+    stream: &mut TlsStream<TcpStream>,
+    (caller, guest): (&Caller, &Guest),
+    server: &Server,
+    admission: &Admission,
+) {
     while let Ok(Some(question)) = timeout(IDLE, question(stream, LARGEST_QUESTION)).await {
-        let Some((answer, next)) = answer(&question, &guest.caller, server, admission).await else { return };
+        let answered = timeout(ANSWER, async {
+            let Ok(_turn) = timeout(TURN, guest.turn()).await else { return Some((Message::busy(), Next::Stays)) };
+            answer(&question, caller, server, admission).await
+        });
+        let late = |_| Some((Message::failing(&ServerError::Late(ANSWER.as_secs()).into()), Next::Stays));
+        let Some((answer, next)) = answered.await.unwrap_or_else(late) else { return };
         if send(stream, &answer).await.is_none() || next == Next::Goes {
             return;
         }
@@ -268,41 +274,5 @@ impl Caller {
             (names.next().is_none() && is_plain).then_some(name)
         });
         name.map_or(Shown::Another, |name| Shown::Host(Self { name, certificate: digest(shown) }))
-    }
-}
-
-/// The number of connections of each host.
-#[derive(Default)]
-struct Guests(Mutex<HashMap<String, usize>>);
-
-/// A connection of a host, counted until it ends.
-struct Guest {
-    guests: Arc<Guests>,
-    caller: Caller,
-}
-
-impl Guests {
-    fn admit(self: &Arc<Self>, caller: Caller) -> Option<Guest> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let count = counts.entry(caller.name.clone()).or_default();
-        if *count >= OF_ONE_HOST || all >= CONNECTIONS {
-            return None;
-        }
-        *count += 1;
-        drop(counts);
-        Some(Guest { guests: Arc::clone(self), caller })
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut counts = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.caller.name) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.caller.name);
-            }
-        }
     }
 }

@@ -203,18 +203,63 @@ fn what_is_too_large_too_slow_or_no_question_ends_the_connection_alone() {
 }
 
 #[test]
-fn strangers_and_one_host_take_no_place_of_others() {
+fn strangers_of_one_address_and_one_host_take_no_place_of_others() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
     let site = Site::new(&["web1.example.org", "web2.example.org"]);
     let address = site.open(&fleet);
     let connect = |name: &str| site.connect(address, Some(site.host(name)));
     let mut kept = connect("web2.example.org");
     ask(&mut kept, HELLO).unwrap();
-    let mut of_one: Vec<Connection> = (0..70).map(|_| connect("web1.example.org")).collect();
-    let answered = of_one.iter_mut().filter_map(|connection| ask(connection, HELLO).ok()).count();
-    assert_eq!(answered, 64);
-    assert!(ask(&mut connect("web2.example.org"), HELLO).is_ok());
-    let strangers: Vec<TcpStream> = (0..700).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let heard = || {
+        let mut connection = connect("web1.example.org");
+        ask(&mut connection, HELLO).is_ok().then_some(connection)
+    };
+    let of_one: Vec<Connection> = (0..260).filter_map(|_| heard()).collect();
+    assert_eq!(of_one.len(), 256);
+    drop(of_one);
+    let strangers: Vec<TcpStream> = (0..600).map(|_| TcpStream::connect(address).unwrap()).collect();
     assert_eq!(ask(&mut kept, HELLO).unwrap().in_short(), "done");
+    // A host at another address comes in, one at theirs does not.
+    let stream = fleet.runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.connect(address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    let mut elsewhere = site.connect_over(stream, Some(site.host("web2.example.org")));
+    assert_eq!(ask(&mut elsewhere, HELLO).unwrap().in_short(), "done");
+    assert!(ask(&mut connect("web2.example.org"), HELLO).is_err());
     drop(strangers);
+}
+
+#[test]
+fn a_rush_of_logins_at_one_host_waits_for_its_turn_and_none_of_it_is_refused() {
+    const USERS: usize = 120;
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let site = Site::new(&["web1.example.org"]);
+    let (address, desk) = (site.open(&fleet), fleet.host("desk"));
+    let users: Vec<Enrolled> = (0..USERS).map(|number| Enrolled::at(&desk, &format!("user{number}"))).collect();
+    let mut connections: Vec<Connection> = users
+        .iter()
+        .map(|_| {
+            let mut connection = site.connect(address, Some(site.host("web1.example.org")));
+            ask(&mut connection, HELLO).unwrap();
+            connection
+        })
+        .collect();
+    let all_ask = std::sync::Barrier::new(USERS);
+    let accepted = std::thread::scope(|scope| {
+        let asking: Vec<_> = (1..)
+            .zip(users.iter().zip(&mut connections))
+            .map(|(number, (user, connection))| {
+                let (all_ask, line) = (&all_ask, question(user, &user.code(0), number));
+                scope.spawn(move || {
+                    all_ask.wait();
+                    ask(connection, &line).unwrap().in_short()
+                })
+            })
+            .collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).filter(|answer| answer == "redeemed app").count()
+    });
+    assert_eq!(accepted, USERS);
 }
