@@ -1,16 +1,17 @@
 //! A connection to a server, with one deadline for each thing that is done on it.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, StreamOwned};
-use twofactor_core::config::fleet::ServerAddress;
 use twofactor_core::host::trusted::describe;
 use twofactor_core::store::wire::{LARGEST_ANSWER, Message};
 use zeroize::Zeroizing;
+
+use crate::addresses::Addresses;
 
 /// A connection that was opened.
 pub(crate) struct Connection {
@@ -20,18 +21,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the first address of a server that takes it. TLS begins with the first question.
-    pub(crate) fn open(address: &ServerAddress, tls: Arc<ClientConfig>, deadline: Instant) -> io::Result<Self> {
-        let ServerAddress { name, port } = address;
+    /// Connects to the first address of a server at which it is. Each has its share of the time, and the look-up of the name half of it.
+    pub(crate) fn open(addresses: &Addresses, tls: &Arc<ClientConfig>, deadline: Instant) -> io::Result<Self> {
+        let found = addresses.find(Instant::now() + left(deadline)? / 2)?;
         let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in (name.as_str(), *port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left(deadline)?) {
-                Ok(stream) => {
-                    // Else an answer waits for an acknowledgement: 44 ms each.
-                    stream.set_nodelay(true)?;
-                    let name = ServerName::try_from(name.clone()).map_err(io::Error::other)?;
-                    let client = ClientConnection::new(Arc::clone(&tls), name).map_err(io::Error::other)?;
-                    return Ok(Self { stream: StreamOwned::new(client, stream), tls });
+        for (turn, address) in (0..).zip(&found) {
+            let others = u32::try_from(found.len()).unwrap_or(u32::MAX) - turn;
+            let Ok(left) = left(deadline) else { break };
+            match Self::at(*address, &addresses.server().name, tls, Instant::now() + left / others) {
+                Ok(connection) => {
+                    addresses.prefer(*address);
+                    return Ok(connection);
                 }
                 Err(error) => failed = error,
             }
@@ -39,18 +39,24 @@ impl Connection {
         Err(failed)
     }
 
+    /// Connects, and makes sure of the server before anything is sent to it.
+    fn at(address: SocketAddr, name: &str, tls: &Arc<ClientConfig>, deadline: Instant) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
+        // Else an answer waits for an acknowledgement: 44 ms each.
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let client = ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)?;
+        let mut connection = Self { stream: StreamOwned::new(client, stream), tls: Arc::clone(tls) };
+        while connection.stream.conn.is_handshaking() {
+            connection.wait_until(deadline)?;
+            connection.stream.conn.complete_io(&mut connection.stream.sock)?;
+        }
+        Ok(connection)
+    }
+
     /// True where it was opened with these settings.
     pub(crate) fn is_with(&self, tls: &Arc<ClientConfig>) -> bool {
         Arc::ptr_eq(&self.tls, tls)
-    }
-
-    /// Makes sure of the server, before anything is sent to it.
-    pub(crate) fn shake_hands(&mut self, deadline: Instant) -> io::Result<()> {
-        while self.stream.conn.is_handshaking() {
-            self.wait_until(deadline)?;
-            self.stream.conn.complete_io(&mut self.stream.sock)?;
-        }
-        Ok(())
     }
 
     /// Sends a question and receives its answer.

@@ -19,6 +19,7 @@ use twofactor_net::host_key::HostKey;
 use twofactor_net::join_code::{Fingerprint, JoinCode};
 use zeroize::Zeroizing;
 
+use crate::addresses::Addresses;
 use crate::connection::{Connection, in_words};
 use crate::failure::{Exit, Failure};
 use crate::own_files;
@@ -130,8 +131,7 @@ fn ask(server: &ServerAddress, pinned: &Arc<Pinned>, code: &JoinCode, key: &Host
     let deadline = Instant::now() + PATIENCE;
     let config = builder().map_err(io::Error::other)?.dangerous();
     let config = config.with_custom_certificate_verifier(Arc::<Pinned>::clone(pinned)).with_no_client_auth();
-    let mut connection = Connection::open(server, Arc::new(config), deadline)?;
-    connection.shake_hands(deadline)?;
+    let mut connection = Connection::open(&Addresses::new(server.clone()), &Arc::new(config), deadline)?;
     let (number, secret) = (code.number, Zeroizing::new(code.secret.to_vec()));
     let question = HostCall::Join { number, secret, key: new_key(key) }.message().line().map_err(io::Error::other)?;
     Message::read(&connection.exchange(&question, deadline)?).map_err(io::Error::other)

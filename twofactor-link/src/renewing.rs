@@ -12,6 +12,7 @@ use twofactor_core::text::pairs;
 use twofactor_net::certificate::Facts;
 use twofactor_net::host_key::HostKey;
 
+use crate::addresses::Addresses;
 use crate::connection::{Connection, in_words};
 use crate::failure::{Exit, Failure};
 use crate::joining::{belongs, new_key};
@@ -59,7 +60,7 @@ fn from_one_of(servers: &[ServerAddress], tls: &Tls, key: NewKey) -> Result<Issu
     let mut problems = Vec::new();
     for server in servers {
         let deadline = Instant::now() + PATIENCE;
-        let asked = Connection::open(server, tls.config(), deadline)
+        let asked = Connection::open(&Addresses::new(server.clone()), &tls.config(), deadline)
             .and_then(|mut connection| connection.exchange(&question, deadline))
             .map_err(|error| in_words(&error))
             .and_then(|answer| {

@@ -1,11 +1,14 @@
-//! One server: a connection that is kept, and the pause after a failure in which it is not asked.
+//! One server: the connections that are kept, and the pause after a failure in which it is not asked.
+//!
+//! Invariant: a rush of logins opens no more connections than [`AT_ONCE`]. The others wait for their turn, within their time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use twofactor_core::config::fleet::ServerAddress;
 use zeroize::Zeroizing;
 
+use crate::addresses::Addresses;
 use crate::connection::{Connection, in_words};
 use crate::tls::Tls;
 
@@ -15,6 +18,9 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// Most connections that are kept for the next question.
 const KEPT: usize = 8;
 
+/// Most questions that it is asked at once. A server judges fewer of one host at a time.
+const AT_ONCE: usize = 32;
+
 /// One that was silent for longer is not asked: a firewall may have forgotten it without a word.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -23,9 +29,11 @@ const SOON: Duration = Duration::from_millis(2500);
 
 /// A server, as this host knows it.
 pub(crate) struct Server {
-    address: ServerAddress,
+    addresses: Addresses,
     tls: Arc<Tls>,
     state: Mutex<State>,
+    /// A question has ended.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -34,32 +42,63 @@ struct State {
     kept: Vec<(Connection, Instant)>,
     /// Until then it is not asked, for this reason.
     paused: Option<(Instant, String)>,
+    /// The questions that it is asked.
+    asked: usize,
+}
+
+/// A question that is asked, until it has ended.
+struct Turn<'s>(&'s Server);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.state().asked -= 1;
+        // All of them: one whose time is over takes no turn.
+        self.0.ended.notify_all();
+    }
 }
 
 impl Server {
     pub(crate) fn new(address: ServerAddress, tls: Arc<Tls>) -> Self {
-        Self { address, tls, state: Mutex::default() }
+        Self { addresses: Addresses::new(address), tls, state: Mutex::default(), ended: Condvar::new() }
     }
 
     pub(crate) fn address(&self) -> &ServerAddress {
-        &self.address
+        self.addresses.server()
     }
 
     /// The reason for which it is not asked at the moment.
     pub(crate) fn paused(&self) -> Option<String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.paused.as_ref().is_some_and(|(until, _)| Instant::now() >= *until) {
-            state.paused = None;
+        self.state().paused()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until fewer questions than [`AT_ONCE`] are asked, or the server is found not to answer them.
+    fn turn(&self, deadline: Instant) -> Result<Turn<'_>, String> {
+        let mut state = self.state();
+        while state.asked >= AT_ONCE {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(format!("{}: too many questions wait for it", self.address()));
+            }
+            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            if let Some(why) = state.paused() {
+                return Err(why);
+            }
         }
-        state.paused.as_ref().map(|(_, why)| why.clone())
+        state.asked += 1;
+        Ok(Turn(self))
     }
 
     /// Asks, and gives the answer as it came. A connection that was kept may have ended meanwhile: then it is asked once more on a
     /// new one, under the same number.
     pub(crate) fn ask(&self, question: &[u8], deadline: Instant) -> Result<Zeroizing<Vec<u8>>, String> {
+        let _turn = self.turn(deadline)?;
         // One with a certificate that was renewed since ends some day.
         let tls = self.tls.config();
-        let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.pop();
+        let kept = self.state().kept.pop();
         let kept = kept.filter(|(connection, since)| connection.is_with(&tls) && since.elapsed() < IDLE);
         if let Some((mut connection, _)) = kept
             && let Ok(answer) = connection.exchange(question, deadline.min(Instant::now() + SOON))
@@ -67,14 +106,14 @@ impl Server {
             self.keep(connection);
             return Ok(answer);
         }
-        let asked = Connection::open(&self.address, tls, deadline).and_then(|mut connection| {
+        let asked = Connection::open(&self.addresses, &tls, deadline).and_then(|mut connection| {
             let answer = connection.exchange(question, deadline)?;
             self.keep(connection);
             Ok(answer)
         });
         asked.map_err(|error| {
-            let why = format!("{}: {}", self.address, in_words(&error));
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let why = format!("{}: {}", self.address(), in_words(&error));
+            let mut state = self.state();
             state.kept.clear();
             state.paused = Some((Instant::now() + PAUSE, why.clone()));
             why
@@ -82,10 +121,19 @@ impl Server {
     }
 
     fn keep(&self, connection: Connection) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.paused = None;
         if state.kept.len() < KEPT {
             state.kept.push((connection, Instant::now()));
         }
+    }
+}
+
+impl State {
+    fn paused(&mut self) -> Option<String> {
+        if self.paused.as_ref().is_some_and(|(until, _)| Instant::now() >= *until) {
+            self.paused = None;
+        }
+        self.paused.as_ref().map(|(_, why)| why.clone())
     }
 }

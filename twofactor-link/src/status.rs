@@ -12,6 +12,7 @@ use twofactor_core::store::broker::LINK;
 use twofactor_core::store::wire::{Channel, HostCall, Message, read_clock, read_link};
 use twofactor_core::text::pairs;
 
+use crate::addresses::Addresses;
 use crate::connection::{Connection, in_words};
 use crate::renewing::unix_time;
 use crate::tls::{Files, Tls};
@@ -101,7 +102,7 @@ fn certificate(files: &Files) -> String {
 fn ask(server: &ServerAddress, tls: &Tls) -> Result<i64, String> {
     let deadline = Instant::now() + PATIENCE;
     let question = HostCall::Clock.message().line().map_err(|error| error.to_string())?;
-    let answer = Connection::open(server, tls.config(), deadline)
+    let answer = Connection::open(&Addresses::new(server.clone()), &tls.config(), deadline)
         .and_then(|mut connection| connection.exchange(&question, deadline))
         .map_err(|error| in_words(&error))?;
     let clock = Message::read(&answer).and_then(read_clock).map_err(|error| error.to_string())?;

@@ -1,19 +1,22 @@
 //! Connections to PostgreSQL, by a connection string of libpq.
 //!
 //! Invariants: the host that was good last is tried first, so one that does not answer costs its time once. No host takes longer than
-//! its share of the whole time. Where TLS is asked for, nothing is said without it.
+//! its share of the whole time, and no address of one longer than its share of that. Where TLS is asked for, nothing is said without it.
 
 mod connection_string;
 mod tls;
 
+use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
+use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Error, NoTls};
 
@@ -40,6 +43,8 @@ pub(crate) struct DatabaseHost {
     tls: Option<MakeTls>,
     /// Its name, for people.
     pub(crate) name: String,
+    /// The addresses of a name that is looked up, the one that was good last first.
+    found: Arc<Mutex<Vec<IpAddr>>>,
 }
 
 impl FromStr for Postgresql {
@@ -147,7 +152,7 @@ impl DatabaseHost {
         // As libpq does: a socket of this machine needs no TLS.
         let tls = tls.filter(|_| !is_local).cloned();
         one.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        Self { config: one, tls, name }
+        Self { config: one, tls, name, found: Arc::default() }
     }
 
     /// True where what is said can be read on the way.
@@ -155,20 +160,71 @@ impl DatabaseHost {
         self.tls.is_none() && !matches!(self.config.get_hosts().first(), Some(Host::Unix(_)))
     }
 
-    /// Connects to it, within `patience`.
+    /// Connects to it, within `patience`, at the first of its addresses at which it is.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<(Client, JoinHandle<()>), Error> {
-        let connecting = timeout(patience, async {
-            match &self.tls {
-                Some(tls) => {
-                    let (client, connection) = self.config.connect(tls.clone()).await?;
-                    Ok((client, tokio::spawn(async move { drop(connection.await) })))
+        let until = Instant::now() + patience;
+        let found = match self.looked_up() {
+            None => return timeout(patience, self.connect_with(&self.config)).await.unwrap_or_else(late),
+            Some(name) => self.addresses(name, patience / 2).await,
+        };
+        if found.is_empty() {
+            // It says why.
+            let left = until.saturating_duration_since(Instant::now());
+            return timeout(left, self.connect_with(&self.config)).await.unwrap_or_else(late);
+        }
+        let mut failed = Error::__private_api_timeout();
+        for (turn, address) in (0..).zip(&found) {
+            let others = u32::try_from(found.len()).unwrap_or(u32::MAX) - turn;
+            let share = until.saturating_duration_since(Instant::now()) / others;
+            let mut config = self.config.clone();
+            config.hostaddr(*address);
+            match timeout(share, self.connect_with(&config)).await.unwrap_or_else(late) {
+                Ok(connected) => {
+                    let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                    known.sort_by_key(|known| known != address);
+                    return Ok(connected);
                 }
-                None => {
-                    let (client, connection) = self.config.connect(NoTls).await?;
-                    Ok((client, tokio::spawn(async move { drop(connection.await) })))
-                }
+                Err(error) => failed = error,
             }
-        });
-        connecting.await.unwrap_or_else(|_| Err(Error::__private_api_timeout()))
+        }
+        Err(failed)
     }
+
+    /// The name that has to be looked up; `None` where there is an address or a socket.
+    fn looked_up(&self) -> Option<&str> {
+        match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) if self.config.get_hostaddrs().is_empty() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The addresses of a name. Where none is found in time, those that were found before.
+    async fn addresses(&self, name: &str, patience: Duration) -> Vec<IpAddr> {
+        let found = timeout(patience, lookup_host((name, 0))).await;
+        let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Ok(found)) = found {
+            let good = known.first().copied();
+            *known = found.map(|address| address.ip()).collect();
+            known.dedup();
+            known.sort_by_key(|address| Some(*address) != good);
+        }
+        known.clone()
+    }
+
+    async fn connect_with(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                Ok((client, tokio::spawn(async move { drop(connection.await) })))
+            }
+            None => {
+                let (client, connection) = config.connect(NoTls).await?;
+                Ok((client, tokio::spawn(async move { drop(connection.await) })))
+            }
+        }
+    }
+}
+
+fn late<T>(_: Elapsed) -> Result<T, Error> {
+    Err(Error::__private_api_timeout())
 }
