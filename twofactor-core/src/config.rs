@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use crate::codes::otp::Window;
     use crate::codes::otp::{Algorithm, Kind, Period};
+    use crate::config::fleet::Backing;
     use crate::config::rule::{Conditions, Demand};
     use crate::host::clock::UnixTime;
     use rule::Level;
@@ -389,7 +390,12 @@ wrong_codes_per_hour = 50
 enrollments_per_hour = 7
 "#;
         let config = Config::parse(text).unwrap();
-        assert_eq!(config.central_store.unwrap().postgresql, "host=db1 dbname=twofactor");
+        let backing = |text: &str| Config::parse(text).unwrap().central_store.unwrap().backing;
+        assert_eq!(backing(text), Backing::Postgresql("host=db1 dbname=twofactor".to_owned()));
+        let files = text.replace("postgresql = \"host=db1 dbname=twofactor\"\n", "");
+        assert_eq!(backing(&files), Backing::Files("/var/lib/twofactor-server".into()));
+        let elsewhere = files.replace("[store]", "[store]\nfolder = \"/srv/otp\"");
+        assert_eq!(backing(&elsewhere), Backing::Files("/srv/otp".into()));
         let port = config.port.unwrap();
         assert_eq!(port.listen, ["[::]:7443".parse().unwrap()]);
         assert_eq!(port.site.unwrap().client_ca, Path::new("/d"));
@@ -404,7 +410,8 @@ enrollments_per_hour = 7
         assert_eq!(limits, [(None, 200), (Some(["web".to_owned(), "ops".to_owned()].as_slice()), 50)]);
         assert_eq!(config.hosts.iter().map(|host| host.enrollments_per_hour).collect::<Vec<_>>(), [20, 7]);
         for (from, to, problem) in [
-            ("postgresql = \"host=db1 dbname=twofactor\"\n", "", "1:1: postgresql is missing"),
+            ("\"host=db1 dbname=twofactor\"", "5432", "2:14: "),
+            ("seed_key", "folder = \"/srv/otp\"\nseed_key", "the accounts are in PostgreSQL or in a folder"),
             ("\"/k\"", "\"k\"", "3:12: seed_key is an absolute path"),
             ("[\"[::]:7443\"]", "[\"otp1\"]", "5:11: listen lists addresses with a port"),
             ("[\"[::]:7443\"]", "[]", "listen is empty"),

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use twofactor_core::config::Config;
+use twofactor_core::config::fleet::{Backing, CentralStore};
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{AdministeredStore, Defect, HostAdministration};
-use twofactor_server::{Central, ServerError};
+use twofactor_server::{Central, Keys, ServerError, embedded_accounts, embedded_hosts};
 
 use crate::seed_key::SeedKey;
 
@@ -48,16 +49,27 @@ fn is_config(word: &OsStr) -> bool {
 
 /// The central store of a configuration, for a command of `who`.
 fn open_central(config: &Config, who: String) -> Result<Box<dyn AdministeredStore>, StoreError> {
-    Ok(Box::new(open(config, who)?))
+    let (store, keys) = configured(config)?;
+    Ok(match &store.backing {
+        Backing::Postgresql(connection) => Box::new(open(connection, keys, config, who)?),
+        Backing::Files(folder) => embedded_accounts(folder, keys, config, SystemClock)?,
+    })
 }
 
 /// The same, for its hosts.
 fn open_hosts(config: &Config, who: String) -> Result<Box<dyn HostAdministration>, StoreError> {
-    Ok(Box::new(open(config, who)?))
+    let (store, keys) = configured(config)?;
+    Ok(match &store.backing {
+        Backing::Postgresql(connection) => Box::new(open(connection, keys, config, who)?),
+        Backing::Files(folder) => embedded_hosts(folder, keys)?,
+    })
 }
 
-fn open(config: &Config, who: String) -> Result<Central, ServerError> {
+fn configured(config: &Config) -> Result<(&CentralStore, Keys), ServerError> {
     let store = config.central_store.as_ref().ok_or(ServerError::NoStore)?;
-    let postgresql = store.postgresql.parse()?;
-    Central::open(postgresql, SeedKey::of(store).read()?, config, SystemClock, who)
+    Ok((store, SeedKey::of(store).read()?))
+}
+
+fn open(connection: &str, keys: Keys, config: &Config, who: String) -> Result<Central, ServerError> {
+    Central::open(connection.parse()?, keys, config, SystemClock, who)
 }

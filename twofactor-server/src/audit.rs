@@ -41,8 +41,7 @@ fn past(row: &Row) -> Result<Option<PastChange>, ServerError> {
     let at = UnixTime::from_seconds(u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default());
     let [host, name, event, detail]: [&str; 4] = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
     let Some(who) = row.try_get::<_, Option<String>>(6)? else {
-        let who = String::new();
-        return Ok(by_host(host, name, event, detail).map(|(event, pairs)| PastChange { at, who, event, pairs }));
+        return Ok(judged(at, host, name, event, detail));
     };
     Ok(Event::from_word(event).map(|event| {
         let pairs = match event {
@@ -51,6 +50,12 @@ fn past(row: &Row) -> Result<Option<PastChange>, ServerError> {
         };
         PastChange { at, who, event, pairs }
     }))
+}
+
+/// The row of a host's question in the words of the log; `None` for one that it has no word for.
+pub(crate) fn judged(at: UnixTime, host: &str, name: &str, question: &str, detail: &str) -> Option<PastChange> {
+    let (event, pairs) = by_host(host, name, question, detail)?;
+    Some(PastChange { at, who: String::new(), event, pairs })
 }
 
 /// The judgement of a host's question.

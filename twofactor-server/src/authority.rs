@@ -32,6 +32,7 @@ pub(crate) struct Authority {
 }
 
 /// A certificate of a host, with what the store keeps of it.
+#[derive(Clone)]
 pub(crate) struct HostCertificate {
     /// It, in DER.
     pub(crate) der: CertificateDer<'static>,

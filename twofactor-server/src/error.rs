@@ -104,6 +104,31 @@ pub enum ServerError {
     /// The text is no recipient of age.
     #[error("{0} is no recipient of age, such as age1…")]
     BadRecipient(String),
+    /// The folder of a store in files is not there.
+    #[error("the folder {0} of the central store is not there")]
+    NoFolder(String),
+    /// The folder cannot be used as its owner.
+    #[error("this program cannot act as the owner of {folder}: {problem}")]
+    NotOwner {
+        /// The folder.
+        folder: String,
+        /// The problem.
+        problem: String,
+    },
+    /// A server runs on the folder already.
+    #[error("another server runs on {0}")]
+    AnotherServer(String),
+    /// The file beside the accounts cannot be used.
+    #[error("{file} cannot be used: {problem}")]
+    FleetFile {
+        /// The file.
+        file: String,
+        /// The problem with it.
+        problem: String,
+    },
+    /// The work on a question ended early.
+    #[error("the work on the question was broken off")]
+    BrokenOff,
     /// The configuration names no central store.
     #[error("the configuration has no [store]")]
     NoStore,
@@ -199,7 +224,7 @@ impl Unusable for ServerError {
             }
             Self::DatabaseHost { .. } => "is it down, or not reachable from here?".to_owned(),
             Self::NoRights => "as the database's owner: GRANT CREATE ON DATABASE … TO …".to_owned(),
-            Self::Contended(_) | Self::HostsChanged => "log in again".to_owned(),
+            Self::Contended(_) | Self::HostsChanged | Self::BrokenOff => "log in again".to_owned(),
             Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),
             Self::UnknownKey(_) => "copy the file of seed_key from another server".to_owned(),
             Self::TokensBusy(_) => "wait until it has ended; in PostgreSQL: SELECT * FROM pg_stat_activity".to_owned(),
@@ -208,6 +233,14 @@ impl Unusable for ServerError {
             }
             Self::BadRecipient(_) => "age-keygen makes a key, and prints its recipient".to_owned(),
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
+            Self::NoFolder(folder) => {
+                format!(
+                    "systemctl start twofactor-server makes it; or: install -d -m 0700 -o twofactor-server {folder}"
+                )
+            }
+            Self::NotOwner { .. } => "do this as root, or as the owner of the folder".to_owned(),
+            Self::AnotherServer(_) => "systemctl status twofactor-server; several servers share PostgreSQL".to_owned(),
+            Self::FleetFile { .. } => "twofactor-server check; restore it from a backup of the folder".to_owned(),
             Self::NoStore => "see [store] in twofactor.toml(5)".to_owned(),
             Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
             Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),

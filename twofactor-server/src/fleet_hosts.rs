@@ -11,15 +11,16 @@ use twofactor_core::config::fleet::is_host_name;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::StoreError;
+use twofactor_core::store::administration::AddedAgain;
 use twofactor_core::store::wire::{IssuedCertificate, Message, NewKey};
 use twofactor_net::host_key::Request;
 use twofactor_net::join_code::JoinCode;
 use zeroize::Zeroizing;
 
 use crate::authority::{Authority, HostCertificate};
-use crate::database::Database;
 use crate::error::ServerError;
-use crate::host_table::Tried;
+use crate::host_records::Tried;
+use crate::host_store::HostStore;
 use crate::roll::{Roll, Standing};
 
 /// A join code is good for so long.
@@ -30,7 +31,7 @@ const ROUNDS: usize = 16;
 
 /// The hosts of one store.
 pub struct FleetHosts {
-    database: Arc<Database>,
+    store: HostStore,
     authority: Authority,
     roll: Roll,
 }
@@ -54,10 +55,19 @@ pub(crate) enum Again {
     Joins,
 }
 
+impl From<AddedAgain> for Again {
+    fn from(again: AddedAgain) -> Self {
+        match again {
+            AddedAgain::Refused => Self::Refused,
+            AddedAgain::Joins => Self::Joins,
+        }
+    }
+}
+
 impl FleetHosts {
-    pub(crate) async fn of(database: Arc<Database>) -> Result<Self, ServerError> {
-        let (authority, roll) = (database.authority().await?, Roll::new(Arc::clone(&database)));
-        Ok(Self { database, authority, roll })
+    pub(crate) async fn of(store: HostStore) -> Result<Self, ServerError> {
+        let (authority, roll) = (store.authority().await?, Roll::new(store.clone()));
+        Ok(Self { store, authority, roll })
     }
 
     /// Adds a host, and gives the code with which it joins. It may ask about users of these groups; about all where there is none.
@@ -67,13 +77,13 @@ impl FleetHosts {
             return Ok(Added::NoName);
         }
         for _ in 0..ROUNDS {
-            if again == Again::Refused && self.database.has_host(&name).await? {
+            if again == Again::Refused && self.store.has_host(&name).await? {
                 return Ok(Added::IsThere);
             }
             let code = JoinCode::new(self.authority.fingerprint()).ok_or(ServerError::NoRandomness)?;
-            let digest = self.database.digest_of_code(code.number, &name, code.secret.as_slice())?;
+            let digest = self.store.digest_of_code(code.number, &name, code.secret.as_slice())?;
             let number = signed(code.number);
-            if self.database.add_host(&name, groups, again == Again::Joins, (number, &digest), CODE_LASTS).await? {
+            if self.store.add_host(&name, groups, again == Again::Joins, (number, &digest), CODE_LASTS).await? {
                 return Ok(Added::Code(code.shown()));
             }
         }
@@ -82,7 +92,7 @@ impl FleetHosts {
 
     /// Ends all that a host may. False where there is none of this name.
     pub(crate) async fn revoke(&self, name: &str) -> Result<bool, ServerError> {
-        self.database.revoke_host(&name.to_ascii_lowercase()).await
+        self.store.revoke_host(&name.to_ascii_lowercase()).await
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -127,17 +137,17 @@ impl FleetHosts {
     ) -> Result<Result<(String, HostCertificate), &'static str>, ServerError> {
         const WRONG: &str = "the join code is wrong";
         let Some(public) = request.checked() else { return Ok(Err("the request is not signed by its key")) };
-        let code = match self.database.try_code(signed(number)).await? {
+        let code = match self.store.try_code(signed(number)).await? {
             Tried::Code(code) => code,
             Tried::TooMany => return Ok(Err("too many wrong join codes were tried in this hour")),
             Tried::Unknown => {
-                self.database.count_wrong_code().await?;
+                self.store.count_wrong_code().await?;
                 return Ok(Err(WRONG));
             }
         };
-        let digest = self.database.digest_of_code(number, &code.host, secret)?;
+        let digest = self.store.digest_of_code(number, &code.host, secret)?;
         if !bool::from(digest.ct_eq(&code.digest)) {
-            self.database.count_wrong_code().await?;
+            self.store.count_wrong_code().await?;
             return Ok(Err(WRONG));
         }
         // Told to those who have the right one alone.
@@ -148,7 +158,7 @@ impl FleetHosts {
             return Ok(Err("the join code has expired"));
         }
         let new = self.authority.certify_host(&code.host, public, SystemClock.now()?)?;
-        let is_used = self.database.use_code(signed(number), &code.host, &new).await?;
+        let is_used = self.store.use_code(signed(number), &code.host, &new).await?;
         Ok(if is_used { Ok((code.host, new)) } else { Err("the join code was used already") })
     }
 
@@ -158,7 +168,7 @@ impl FleetHosts {
             let request = request(key);
             let Some(public) = request.checked() else { return Ok(None) };
             let new = self.authority.certify_host(host, public, SystemClock.now()?)?;
-            let is_noted = self.database.renew(host, old, &new).await?;
+            let is_noted = self.store.renew(host, old, &new).await?;
             Ok::<_, ServerError>(is_noted.then_some(new))
         };
         match renewed.await {
@@ -188,7 +198,7 @@ fn request(key: NewKey) -> Request {
     Request { public: key.public, signature: key.signature }
 }
 
-/// The number as PostgreSQL has it. One that no code has stays one that none has.
+/// The number as the store has it. One that no code has stays one that none has.
 fn signed(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(-1)
 }

@@ -12,70 +12,11 @@ use twofactor_core::host::clock::{Clock as _, SystemClock};
 use crate::authority::{Authority, HostCertificate};
 use crate::database::{Database, Parameters};
 use crate::error::ServerError;
+use crate::host_records::{Entry, ListedHost, OF_ONE_HOST, RENEWED_LASTS, TRIES, Tried, TriedCode, WRONG};
 use crate::sealing::{Kind, Sealed};
 
 /// The owner of the authority's record.
 const OWNER: &str = "authority";
-
-/// A join code is good for so many tries.
-const TRIES: i32 = 5;
-
-/// Wrong codes of one hour after which none is looked at until it is over.
-const WRONG: i32 = 300;
-
-/// A certificate that was renewed is good for so long still, in seconds: a week, in which a renewal that was interrupted is tried again.
-const RENEWED_LASTS: f64 = 604_800.0;
-
-/// Certificates of one host at a time. A hostile one could fill the table.
-const OF_ONE_HOST: i64 = 16;
-
-/// A host, as `host list` shows it. Times are seconds of Unix time.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ListedHost {
-    /// Its name.
-    pub(crate) name: String,
-    /// The groups about whose users it may ask; all where there is none.
-    pub(crate) groups: Vec<String>,
-    /// When it was added.
-    pub(crate) added: f64,
-    /// When it was revoked.
-    pub(crate) revoked: Option<f64>,
-    /// When a server heard it last, to a minute.
-    pub(crate) seen: Option<f64>,
-    /// The number of its newest certificate and when it was made; `None` until it has joined.
-    pub(crate) certificate: Option<(String, f64)>,
-    /// Until when that is good.
-    pub(crate) until: Option<f64>,
-    /// Until when a join code of it is good that was not used.
-    pub(crate) code: Option<f64>,
-}
-
-/// The row of a certificate that a host may show.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) digest: Vec<u8>,
-    pub(crate) host: String,
-    pub(crate) groups: Vec<String>,
-    pub(crate) until: f64,
-}
-
-/// A join code that was tried.
-pub(crate) enum Tried {
-    /// It is there; whether it is right is to be seen.
-    Code(TriedCode),
-    /// There is none of this number, or it was tried too often.
-    Unknown,
-    /// Too many wrong ones were tried in this hour.
-    TooMany,
-}
-
-/// A join code of the table.
-pub(crate) struct TriedCode {
-    pub(crate) host: String,
-    pub(crate) digest: Vec<u8>,
-    pub(crate) is_fresh: bool,
-    pub(crate) is_used: bool,
-}
 
 impl Database {
     /// The authority of this store. The first that needs it makes it.
@@ -96,11 +37,6 @@ impl Database {
         let row = rows.first().ok_or_else(|| ServerError::NoConnection("no row came back".to_owned()))?;
         let sealed = Sealed { key: row.try_get(0)?, bytes: row.try_get(1)? };
         Authority::of(self.seals.store(), &self.seals.open(Kind::Authority, OWNER, &sealed)?)
-    }
-
-    /// The digest of a join code.
-    pub(crate) fn digest_of_code(&self, number: u32, host: &str, secret: &[u8]) -> Result<Vec<u8>, ServerError> {
-        self.seals.digest(&[b"join code", &number.to_be_bytes(), host.as_bytes(), secret])
     }
 
     /// Notes a host with a join code, in the place of those that it had. False where it is there already (`again` takes that), or
@@ -224,7 +160,7 @@ impl Database {
         let renewed: &Parameters<'_> = &[
             (&old, Type::BYTEA),
             (&host, Type::TEXT),
-            (&RENEWED_LASTS, Type::FLOAT8),
+            (&RENEWED_LASTS.as_secs_f64(), Type::FLOAT8),
             (&OF_ONE_HOST, Type::INT8),
             (&digest.as_slice(), Type::BYTEA),
             (&new.serial, Type::TEXT),

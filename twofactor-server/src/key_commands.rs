@@ -9,9 +9,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
-use twofactor_core::config::fleet::CentralStore;
+use twofactor_core::config::fleet::{Backing, CentralStore};
 use twofactor_core::host::trusted::Owner;
-use twofactor_server::{Escrow, KeyChange, KeyUse, Keys, ServerError, change_keys, init_keys, key_use, reseal};
+use twofactor_server::{
+    Escrow, KeyChange, KeyUse, Keys, ServerError, change_keys, init_keys, key_use, keys_in_use_embedded, reseal,
+    reseal_embedded,
+};
 
 use crate::failure::Failure;
 use crate::seed_key::SeedKey;
@@ -106,8 +109,10 @@ fn changed(store: &CentralStore, change: &KeyChange, escrow: Option<&Escrow>) ->
 }
 
 fn in_use(store: &CentralStore, keys: Keys, runtime: &Runtime) -> Result<KeyUse, Failure> {
-    let postgresql = store.postgresql.parse()?;
-    Ok(runtime.block_on(key_use(postgresql, keys))?)
+    Ok(match &store.backing {
+        Backing::Postgresql(connection) => runtime.block_on(key_use(connection.parse()?, keys))?,
+        Backing::Files(folder) => KeyUse { records: keys_in_use_embedded(folder, keys)?, servers: Vec::new() },
+    })
 }
 
 fn status(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
@@ -131,8 +136,15 @@ fn status(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
 fn resealed(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
     let keys = SeedKey::of(store).read()?;
     let sealing = keys.sealing();
-    let postgresql = store.postgresql.parse()?;
-    let columns = runtime.block_on(reseal(postgresql, keys))?;
+    let connection = match &store.backing {
+        Backing::Postgresql(connection) => connection,
+        Backing::Files(folder) => {
+            let done = reseal_embedded(folder, keys)?;
+            println!("{done} records sealed with key {sealing}. The older ones can go: twofactor-server key retire");
+            return Ok(());
+        }
+    };
+    let columns = runtime.block_on(reseal(connection.parse()?, keys))?;
     let (mut left, mut broken) = (0, Vec::new());
     for found in columns {
         println!("{}.{}: {} records sealed with key {sealing}", found.column.table, found.column.sealed, found.done);

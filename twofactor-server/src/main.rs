@@ -1,4 +1,5 @@
-//! `twofactor-server`: the central store of a fleet. Hosts ask it about the codes of their users; PostgreSQL keeps the accounts.
+//! `twofactor-server`: the central store of a fleet. Hosts ask it about the codes of their users; files or
+//! PostgreSQL keep the accounts.
 //!
 //! The meaning of a login is decided in twofactor-core. This program reads, writes, seals, and knows which host asks.
 
@@ -22,11 +23,11 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use twofactor_core::config::fleet::{CentralStore, Port};
+use twofactor_core::config::fleet::{Backing, CentralStore, Port};
 use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Unusable as _;
-use twofactor_server::{Admission, Server, check, lasting, serve, tls_of_fleet, tls_of_site};
+use twofactor_server::{Admission, Server, check, check_embedded, lasting, serve, tls_of_fleet, tls_of_site};
 
 use failure::Failure;
 use hosts::ListedHosts;
@@ -100,6 +101,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string(), "is the machine out of memory?"))
 }
 
+/// The beginning of the finding that there is no store yet.
+const NOTHING_YET: &str = "no tables yet";
+
 /// Prints a line for each thing that was looked at.
 fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
     let seed_key = SeedKey::of(store);
@@ -120,15 +124,13 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
             },
         });
     }
-    findings.extend(
-        runtime()?
-            .block_on(check(&store.postgresql, keys.as_ref().ok()))
-            .into_iter()
-            .map(|finding| finding.map_err(|error| (error.to_string(), error.hint()))),
-    );
+    let of_store = match &store.backing {
+        Backing::Postgresql(connection) => runtime()?.block_on(check(connection, keys.as_ref().ok())),
+        Backing::Files(folder) => check_embedded(folder, keys.ok()),
+    };
+    findings.extend(of_store.into_iter().map(|finding| finding.map_err(|error| (error.to_string(), error.hint()))));
     // Only of a store that is well so far, so that nothing is made or changed here.
-    if findings.iter().all(Result::is_ok) && !findings.iter().flatten().any(|found| found.starts_with("no tables yet"))
-    {
+    if findings.iter().all(Result::is_ok) && !findings.iter().flatten().any(|found| found.starts_with(NOTHING_YET)) {
         findings.extend(administering::inspected(config));
     }
     for finding in &findings {
@@ -150,9 +152,12 @@ fn checked(store: &CentralStore, config: &Config) -> Result<(), Failure> {
 
 async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Path) -> Result<(), Failure> {
     let site = port.site.as_ref().map(tls_of_site).transpose()?;
-    let postgresql = store.postgresql.parse()?;
     let seed_key = SeedKey::of(store);
-    let server = Arc::new(Server::open(postgresql, seed_key.read()?, config).await?);
+    let keys = seed_key.read()?;
+    let server = Arc::new(match &store.backing {
+        Backing::Postgresql(connection) => Server::open(connection.parse()?, keys, config).await?,
+        Backing::Files(folder) => Server::open_files(folder, keys, config)?,
+    });
     let listed = Arc::new(ListedHosts::new(path, config));
     let (acceptor, admission) = match site {
         Some(acceptor) => (acceptor, Admission::Site(listed)),

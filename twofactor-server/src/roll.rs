@@ -1,7 +1,7 @@
-//! The certificates that count, in memory, as the database has them.
+//! The certificates that count, in memory, as the store has them.
 //!
 //! Invariants: what it says is at most [`FRESH`] old, and it says as of which number of changes. The statement that reads an account
-//! compares that number, so no account is judged for a host that was revoked before. While the database cannot be asked, no certificate
+//! compares that number, so no account is judged for a host that was revoked before. While the store cannot be asked, no certificate
 //! counts.
 
 use std::collections::HashMap;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex as Turn;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 
-use crate::database::Database;
 use crate::error::ServerError;
+use crate::host_store::HostStore;
 
-/// For so long the database is not asked again whether anything has changed.
+/// For so long the store is not asked again whether anything has changed.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// For so long it is not noted again that a host was heard.
@@ -33,7 +33,7 @@ pub(crate) struct Standing {
 
 /// The certificates that count, by their digest.
 pub(crate) struct Roll {
-    database: Arc<Database>,
+    store: HostStore,
     known: Mutex<Known>,
     renewing: Turn<()>,
     /// When it was noted last that a host was heard.
@@ -42,14 +42,14 @@ pub(crate) struct Roll {
 
 #[derive(Default)]
 struct Known {
-    /// When the database was asked last, and its number of changes then.
+    /// When the store was asked last, and its number of changes then.
     asked: Option<(Instant, i64)>,
     standings: HashMap<Vec<u8>, Arc<Standing>>,
 }
 
 impl Roll {
-    pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self { database, known: Mutex::default(), renewing: Turn::default(), noted: Mutex::default() }
+    pub(crate) fn new(store: HostStore) -> Self {
+        Self { store, known: Mutex::default(), renewing: Turn::default(), noted: Mutex::default() }
     }
 
     /// The standing of the certificate with this digest, and the number of changes as of which it is; `None` where it counts no more,
@@ -74,7 +74,7 @@ impl Roll {
         Ok(found)
     }
 
-    /// Asks the database before it says anything more.
+    /// Asks the store before it says anything more.
     pub(crate) fn doubt(&self) {
         if let Some((asked, _)) = &mut self.lock().asked
             && let Some(past) = asked.checked_sub(FRESH)
@@ -83,7 +83,7 @@ impl Roll {
         }
     }
 
-    /// The standing of a certificate, where it is known and the database was asked a moment ago.
+    /// The standing of a certificate, where it is known and the store was asked a moment ago.
     fn known(&self, digest: &[u8]) -> Option<(Arc<Standing>, i64)> {
         let known = self.lock();
         let (_, changes) = known.asked.filter(|(asked, _)| asked.elapsed() < FRESH)?;
@@ -96,12 +96,12 @@ impl Roll {
 
     async fn renew(&self) -> Result<(), ServerError> {
         let asked = Instant::now();
-        let changes = self.database.changes().await?;
+        let changes = self.store.changes().await?;
         if self.lock().asked.is_some_and(|(_, known)| known == changes) {
             self.lock().asked = Some((asked, changes));
             return Ok(());
         }
-        let (changes, entries) = self.database.entries().await?;
+        let (changes, entries) = self.store.entries().await?;
         let standing = |until: f64, host, groups| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -119,14 +119,14 @@ impl Roll {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes in the database that a host was heard, some time later. Its loss is no harm.
+    /// Notes in the store that a host was heard, some time later. Its loss is no harm.
     fn note(&self, host: &str) {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.get(host).is_some_and(|noted| noted.elapsed() < NOTED) {
             return;
         }
         noted.insert(host.to_owned(), Instant::now());
-        let (database, host) = (Arc::clone(&self.database), host.to_owned());
-        tokio::spawn(async move { database.note_seen(&host).await });
+        let (store, host) = (self.store.clone(), host.to_owned());
+        tokio::spawn(async move { store.note_seen(&host).await });
     }
 }

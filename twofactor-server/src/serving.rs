@@ -21,9 +21,10 @@ use twofactor_net::certificate::digest;
 use webpki::EndEntityCert;
 use zeroize::Zeroizing;
 
-use crate::answering::{Host, Server};
+use crate::answering::Server;
 use crate::error::ServerError;
 use crate::fleet_hosts::FleetHosts;
+use crate::host::Host;
 use crate::journal::complain;
 use crate::places::{Guest, Places};
 

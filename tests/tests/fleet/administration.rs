@@ -7,11 +7,11 @@ use serde_json::Value;
 use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::pam::ReturnCode;
-use twofactor_tests::private_host::private_host;
+use twofactor_tests::private_host::{Host, private_host};
 
 use super::login::{WEB1, join};
 use super::now;
-use super::program::{Machine, said};
+use super::program::{Backing, Machine, said};
 
 /// The machine of a fleet with the host [`WEB1`].
 pub(crate) fn central_machine() -> Option<Machine> {
@@ -21,13 +21,13 @@ pub(crate) fn central_machine() -> Option<Machine> {
     Some(machine)
 }
 
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", said(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The phone of a user whom the sysadmin enrolls.
-fn phone(enrolled: &Value) -> Authenticator {
+pub(crate) fn phone(enrolled: &Value) -> Authenticator {
     let secret = enrolled["secret"].as_str().unwrap().to_owned();
     Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) }
 }
@@ -43,41 +43,7 @@ fn what_a_sysadmin_does_on_the_central_machine_counts_at_the_next_login_of_a_hos
         let Some(machine) = central_machine() else { return };
         let _serving = machine.serve();
         let _linked = join(host, &machine, &machine.site.host(WEB1));
-        let enroll = machine.tool(&["enroll", "alice", "--no-confirm", "--json"]);
-        let alice = phone(&json(&enroll));
-        assert!(said(&enroll).contains("this machine does not know alice"), "{}", said(&enroll));
-        host.add_user("alice");
-        assert_eq!(host.login("alice").typing(code(&alice, 0)).code(), ReturnCode::SUCCESS);
-        let status = json(&machine.tool(&["status", "alice", "--json"]));
-        assert!(status["last_accepted"].is_object() || status["last_accepted"].is_string(), "{status}");
-
-        // Wrong codes, until they are refused unseen, and the way out.
-        for wrong in alice.wrong_codes().take(7) {
-            let _ = host.login("alice").typing(wrong).code();
-        }
-        assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::MAXTRIES);
-        let unlocked = json(&machine.tool(&["unlock", "alice", "--json"]));
-        assert_eq!(unlocked["failures"], 5, "{unlocked}");
-        assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::SUCCESS);
-
-        let given = json(&machine.tool(&["code", "alice", "--json"]));
-        let given = given["code"].as_str().unwrap().to_owned();
-        assert_eq!(host.login("alice").typing(&given).code(), ReturnCode::SUCCESS);
-        assert_eq!(host.login("alice").typing(&given).code(), ReturnCode::AUTH_ERR);
-        let recovery = json(&machine.tool(&["recovery", "alice", "--json"]));
-        let recovery = recovery["recovery_codes"][0].as_str().unwrap().to_owned();
-        assert_eq!(host.login("alice").typing(recovery).code(), ReturnCode::SUCCESS);
-
-        json(&machine.tool(&["unlock", "alice", "--json"]));
-        json(&machine.tool(&["rename", "alice", "alicia", "--yes", "--json"]));
-        host.add_user("alicia");
-        assert_eq!(host.login("alice").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
-        assert_eq!(host.login("alicia").typing(code(&alice, 1)).code(), ReturnCode::AUTH_ERR, "used before");
-        let reset = machine.tool(&["reset", "alicia", "--yes", "--json"]);
-        assert!(reset.status.success(), "{}", said(&reset));
-        assert_eq!(host.login("alicia").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
-        host.assert_logged(&["user=alicia", "reason=not-enrolled"]);
-        assert!(!Path::new("/var/lib/twofactor/users").exists(), "no file of this machine was touched");
+        counts_at_the_next_login(host, &machine);
         // The log has the logins on the hosts beside the changes.
         let log = machine.tool(&["log", "--user", "alicia", "--json-lines"]);
         let text = said(&log);
@@ -93,6 +59,45 @@ fn what_a_sysadmin_does_on_the_central_machine_counts_at_the_next_login_of_a_hos
             "enrolled unlocked code-given recovery-replaced unlocked account-renamed reset"
         );
     });
+}
+
+/// What a sysadmin does on the central machine counts at the next login of the private host, which is [`WEB1`].
+pub(crate) fn counts_at_the_next_login<S: Backing>(host: &Host, machine: &Machine<S>) {
+    let enroll = machine.tool(&["enroll", "alice", "--no-confirm", "--json"]);
+    let alice = phone(&json(&enroll));
+    assert!(said(&enroll).contains("this machine does not know alice"), "{}", said(&enroll));
+    host.add_user("alice");
+    assert_eq!(host.login("alice").typing(code(&alice, 0)).code(), ReturnCode::SUCCESS);
+    let status = json(&machine.tool(&["status", "alice", "--json"]));
+    assert!(status["last_accepted"].is_object() || status["last_accepted"].is_string(), "{status}");
+
+    // Wrong codes, until they are refused unseen, and the way out.
+    for wrong in alice.wrong_codes().take(7) {
+        let _ = host.login("alice").typing(wrong).code();
+    }
+    assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::MAXTRIES);
+    let unlocked = json(&machine.tool(&["unlock", "alice", "--json"]));
+    assert_eq!(unlocked["failures"], 5, "{unlocked}");
+    assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::SUCCESS);
+
+    let given = json(&machine.tool(&["code", "alice", "--json"]));
+    let given = given["code"].as_str().unwrap().to_owned();
+    assert_eq!(host.login("alice").typing(&given).code(), ReturnCode::SUCCESS);
+    assert_eq!(host.login("alice").typing(&given).code(), ReturnCode::AUTH_ERR);
+    let recovery = json(&machine.tool(&["recovery", "alice", "--json"]));
+    let recovery = recovery["recovery_codes"][0].as_str().unwrap().to_owned();
+    assert_eq!(host.login("alice").typing(recovery).code(), ReturnCode::SUCCESS);
+
+    json(&machine.tool(&["unlock", "alice", "--json"]));
+    json(&machine.tool(&["rename", "alice", "alicia", "--yes", "--json"]));
+    host.add_user("alicia");
+    assert_eq!(host.login("alice").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
+    assert_eq!(host.login("alicia").typing(code(&alice, 1)).code(), ReturnCode::AUTH_ERR, "used before");
+    let reset = machine.tool(&["reset", "alicia", "--yes", "--json"]);
+    assert!(reset.status.success(), "{}", said(&reset));
+    assert_eq!(host.login("alicia").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
+    host.assert_logged(&["user=alicia", "reason=not-enrolled"]);
+    assert!(!Path::new("/var/lib/twofactor/users").exists(), "no file of this machine was touched");
 }
 
 #[test]

@@ -15,23 +15,27 @@ use twofactor_tests::private_host::{Host, private_host};
 
 use super::Enrolled;
 use super::login::link_of;
-use super::program::{Machine, said};
+use super::program::{Backing, Machine, said};
 
 pub(crate) const WEB1: &str = "web1.example.org";
 pub(crate) const OTP1: &str = "otp1.example.org";
 
 /// A machine with a central store and an authority of its own, in a private host that knows its name.
 pub(crate) fn central(hosts: &str) -> Option<Machine> {
-    let machine = Machine::new()?;
+    Some(with_own_authority(Machine::new()?, hosts))
+}
+
+/// The same on this machine.
+pub(crate) fn with_own_authority<S: Backing>(machine: Machine<S>, hosts: &str) -> Machine<S> {
     assert!(machine.run(&["key", "init"]).status.success());
     machine.configure_own(&[OTP1], hosts);
     let mut names = fs::OpenOptions::new().append(true).open("/etc/hosts").unwrap();
     writeln!(names, "127.0.0.1 {OTP1}").unwrap();
-    Some(machine)
+    machine
 }
 
 /// The join code of a host that is added.
-pub(crate) fn added(machine: &Machine, arguments: &[&str]) -> String {
+pub(crate) fn added<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> String {
     let added = machine.tool(&[&["host", "add"], arguments].concat());
     assert!(added.status.success(), "{}", said(&added));
     String::from_utf8(added.stdout).unwrap().lines().last().unwrap().trim().to_owned()

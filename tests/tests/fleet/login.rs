@@ -37,7 +37,7 @@ impl Drop for Linked {
 }
 
 /// Makes the private host one of the fleet: name, certificate, configuration, link.
-pub(crate) fn join(host: &Host, machine: &Machine, certified: &Certified) -> Linked {
+pub(crate) fn join<S>(host: &Host, machine: &Machine<S>, certified: &Certified) -> Linked {
     let folder = host.place("fleet");
     fs::create_dir_all(&folder).unwrap();
     let [certificate, key] = certified.write_into(&folder, "host").map(|path| {

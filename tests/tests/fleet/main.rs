@@ -6,11 +6,14 @@ mod administration;
 mod clocks;
 mod databases;
 mod demonstration;
+mod embedded;
+mod embedded_programs;
 mod enrolling;
 mod histories;
 mod joining;
 mod keys;
 mod login;
+mod logins;
 mod members;
 mod network;
 mod permissions;
@@ -54,8 +57,7 @@ use twofactor_core::log::reason::Reason;
 use twofactor_core::store::broker::Broker;
 use twofactor_core::store::wire::Message;
 use twofactor_core::store::{
-    Attempt, EnrollmentStore as _, Factor, Pending, PendingFactor, Presence, Redemption, SecretOrigin, Store as _,
-    StoreError, Superseded,
+    Attempt, EnrollmentStore as _, Pending, PendingFactor, Redemption, SecretOrigin, Store as _, StoreError, Superseded,
 };
 use twofactor_server::{Host, Server, init_keys, read_keys};
 use twofactor_tests::oathtool::{Authenticator, Kind};
@@ -244,25 +246,7 @@ fn is_accepted(redeemed: Result<Redemption, StoreError>) -> bool {
 #[test]
 fn an_account_of_one_host_opens_sessions_on_all_and_each_code_one() {
     let Some(fleet) = Fleet::with_servers(2) else { return };
-    let (web1, web2) = (fleet.host("web1"), fleet.host("web2"));
-    let nobody = UserName::new("alice").unwrap();
-    assert!(matches!(web1.store().presence(&nobody).unwrap(), Presence::Absent(_)));
-    let alice = Enrolled::at(&web1, "alice");
-    assert!(matches!(web2.store().presence(&alice.person.name).unwrap(), Presence::Enrolled));
-    let code = alice.code(0);
-    assert!(is_accepted(redeem(&web2.store(), &alice.person, &code)));
-    for host in [&web1, &web2] {
-        assert_eq!(refusal(redeem(&host.store(), &alice.person, &code)), Reason::Replayed);
-        assert_eq!(refusal(redeem(&host.store(), &alice.person, &alice.wrong())), Reason::WrongCode);
-    }
-    let recovery = alice.recovery[0].expose().to_owned();
-    let Redemption::Redeemed(redeemed) = redeem(&web1.store(), &alice.person, &recovery).unwrap() else {
-        panic!("a recovery code was refused")
-    };
-    assert_eq!(redeemed.factor(), &Factor::Recovery { left: 2 });
-    assert_eq!(refusal(redeem(&web2.store(), &alice.person, &recovery)), Reason::Replayed);
-    let bob = Person { name: UserName::new("bob").unwrap(), uid: Uid(1002) };
-    assert_eq!(refusal(redeem(&web1.store(), &bob, &code)), Reason::NotEnrolled);
+    logins::one_account(&fleet.host("web1"), &fleet.host("web2"));
     let audit =
         fleet.postgres.sql("select host, event, detail from twofactor.audit where name = 'alice' order by number");
     assert!(audit.starts_with("web1|store-app|done\nweb2|redeem|redeemed app\n"), "{audit}");
@@ -288,53 +272,29 @@ fn question(user: &Enrolled, code: &str, number: u128) -> Zeroizing<Vec<u8>> {
 fn a_lost_answer_is_given_again_for_the_same_attempt_and_for_no_other() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
     let alice = Enrolled::at(&fleet.host("web1"), "alice");
-    let code = alice.code(0);
-    let said = |message: Message| message.in_short();
-    let first = said(fleet.answer("web1", &question(&alice, &code, 7)));
-    assert!(first.starts_with("redeemed"), "{first}");
-    assert_eq!(said(fleet.answer("web1", &question(&alice, &code, 7))), first);
     let another = fleet.another_server();
-    let host = Host::named("web1");
-    let elsewhere = fleet.runtime.block_on(another.answer(&host, &question(&alice, &code, 7))).unwrap();
-    assert_eq!(said(elsewhere), first, "by another server, too");
-    for (host, code, number) in [("web1", &code, 8), ("web2", &code, 7), ("web1", &alice.wrong(), 7)] {
-        let refused = said(fleet.answer(host, &question(&alice, code, number)));
-        assert!(refused.starts_with("refused"), "{refused}");
-    }
-    // Its time is over.
-    fleet.postgres.sql("update twofactor.answer set at = at - interval '31 seconds'");
-    let late = said(fleet.answer("web1", &question(&alice, &code, 7)));
-    assert!(!late.starts_with("redeemed"), "{late}");
+    let elsewhere =
+        |host: &str, question: &[u8]| fleet.runtime.block_on(another.answer(&Host::named(host), question)).unwrap();
+    logins::lost_answer(
+        &alice,
+        |host, question| fleet.answer(host, question),
+        elsewhere,
+        || {
+            fleet.postgres.sql("update twofactor.answer set at = at - interval '31 seconds'");
+        },
+    );
 }
 
 #[test]
 fn a_host_that_may_not_enroll_changes_nothing() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
-    let (web1, web2) = (fleet.host("web1"), Asking::new("web2", false, &fleet.servers, &fleet.runtime));
-    let alice = Enrolled::at(&web1, "alice");
-    let app =
-        Proposal::with_secret(Secret::generate(20).unwrap(), Label::app(), Parameters::default(), "x", "bob", now());
-    let factor = PendingFactor::App { app: app.unwrap().vouch(), recovery: Vec::new(), secret: SecretOrigin::New };
-    let bob = Person { name: UserName::new("bob").unwrap(), uid: Uid(1002) };
-    let refused = web2.store().store_pending(Pending { user: bob.clone(), factor, invitation: None }).unwrap_err();
-    assert!(refused.to_string().contains("this host may enroll no user"), "{refused}");
-    assert!(matches!(web1.store().presence(&bob.name).unwrap(), Presence::Absent(_)));
-    assert!(is_accepted(redeem(&web2.store(), &alice.person, &alice.code(0))), "it may ask about logins");
-    let own = web1.store().own_account(&alice.person).unwrap_err();
-    assert!(own.to_string().contains("no host may ask this"), "{own}");
+    logins::enrolls_no_user(&fleet.host("web1"), &Asking::new("web2", false, &fleet.servers, &fleet.runtime));
 }
 
 #[test]
 fn wrong_codes_at_one_host_do_not_delay_the_user_where_she_logged_in_last() {
     let Some(fleet) = Fleet::with_servers(2) else { return };
-    let (home, hostile) = (fleet.host("home"), fleet.host("hostile"));
-    let alice = Enrolled::at(&home, "alice");
-    assert!(is_accepted(redeem(&home.store(), &alice.person, &alice.code(0))));
-    // The hostile host claims her address, too.
-    let mut guesses = alice.app.wrong_codes().take(12);
-    let throttled = guesses.any(|typed| refusal(redeem(&hostile.store(), &alice.person, &typed)) == Reason::Throttled);
-    assert!(throttled, "guesses are slowed");
-    assert!(is_accepted(redeem(&home.store(), &alice.person, &alice.code(1))));
+    logins::guesses_delay_no_login_at_home(&fleet.host("home"), &fleet.host("hostile"));
 }
 
 #[test]

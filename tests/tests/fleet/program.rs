@@ -21,20 +21,37 @@ use super::{Enrolled, Fleet, question};
 const OPEN: &str = "[default]\nsecond_factor = \"enroll\"\n";
 
 /// A machine with the central store: its configuration and files.
-pub(crate) struct Machine {
+pub(crate) struct Machine<S = Postgres> {
     pub(crate) site: Site,
-    pub(crate) postgres: Postgres,
+    pub(crate) postgres: S,
     pub(crate) address: SocketAddr,
+}
+
+/// The place of a central store's accounts.
+pub(crate) trait Backing {
+    /// The line of `[store]` that names it.
+    fn line(&self) -> String;
+}
+
+impl Backing for Postgres {
+    fn line(&self) -> String {
+        format!("postgresql = \"{}\"", self.connection())
+    }
 }
 
 impl Machine {
     pub(crate) fn new() -> Option<Self> {
-        let postgres = Fleet::postgres()?;
+        Some(Self::on(Fleet::postgres()?))
+    }
+}
+
+impl<S: Backing> Machine<S> {
+    pub(crate) fn on(postgres: S) -> Self {
         // Free a moment ago, and nothing else of this host listens on ports by chance.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let machine = Self { site: Site::new(&[]), postgres, address };
         machine.configure("");
-        Some(machine)
+        machine
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -44,9 +61,9 @@ impl Machine {
     pub(crate) fn configure(&self, hosts: &str) {
         let place = |name: &str| self.site.place(name).display().to_string();
         let text = format!(
-            "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n\
+            "[store]\n{}\nseed_key = \"{}\"\n[server]\nlisten = [\"{}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n\
              client_ca = \"{}\"\n{OPEN}{hosts}",
-            self.postgres.connection(),
+            self.postgres.line(),
             place("seed.key"),
             self.address,
             place("server.pem"),
@@ -63,8 +80,8 @@ impl Machine {
 
     pub(crate) fn own_configuration(&self, address: SocketAddr, names: &[&str], hosts: &str) -> String {
         format!(
-            "[store]\npostgresql = \"{}\"\nseed_key = \"{}\"\n[server]\nlisten = [\"{address}\"]\nnames = {names:?}\n{OPEN}{hosts}",
-            self.postgres.connection(),
+            "[store]\n{}\nseed_key = \"{}\"\n[server]\nlisten = [\"{address}\"]\nnames = {names:?}\n{OPEN}{hosts}",
+            self.postgres.line(),
             self.site.place("seed.key").display(),
         )
     }
@@ -175,7 +192,7 @@ fn check_says_what_is_wrong_and_keys_are_made_once() {
     let refused = machine.run(&["serve"]);
     assert!(!refused.status.success() && said(&refused).contains("server.key: "), "{}", said(&refused));
     fs::write(machine.config(), "[store]\n").unwrap();
-    assert!(said(&machine.run(&["serve"])).contains("postgresql is missing"));
+    assert!(said(&machine.run(&["serve"])).contains("seed_key is missing"));
     fs::write(machine.config(), "").unwrap();
     assert!(said(&machine.run(&["serve"])).contains("has no [store]"));
 }

@@ -54,21 +54,36 @@ impl std::fmt::Display for ServerAddress {
     }
 }
 
+/// The folder of a central store in files, unless `[store]` names another.
+pub const FOLDER: &str = "/var/lib/twofactor-server";
+
 /// `[store]`: the central store.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CentralStore {
-    /// The connection string of PostgreSQL.
-    pub postgresql: String,
+    /// The place of the accounts.
+    pub backing: Backing,
     /// The file of the keys that seal what it keeps.
     pub seed_key: PathBuf,
     /// The days for which rows of its audit are kept.
     pub audit_days: u32,
 }
 
+/// The place of a central store's accounts.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Backing {
+    /// PostgreSQL, for several servers: its connection string.
+    Postgresql(String),
+    /// Files and SQLite, for one server: their folder.
+    Files(PathBuf),
+}
+
 /// Without the connection string: it may have a password.
-impl std::fmt::Debug for CentralStore {
+impl std::fmt::Debug for Backing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("CentralStore").field("seed_key", &self.seed_key).finish_non_exhaustive()
+        match self {
+            Self::Postgresql(_) => formatter.write_str("Postgresql"),
+            Self::Files(folder) => formatter.debug_tuple("Files").field(folder).finish(),
+        }
     }
 }
 

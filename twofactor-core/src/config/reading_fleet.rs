@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::fleet::{
-    self, CentralStore, ENROLLMENTS_PER_HOUR, HostRule, Membership, Port, ServerAddress, SiteFiles,
+    self, Backing, CentralStore, ENROLLMENTS_PER_HOUR, HostRule, Membership, Port, ServerAddress, SiteFiles,
     WRONG_CODES_PER_HOUR, is_host_name,
 };
 use crate::text::document::{Found, Section};
@@ -33,11 +33,25 @@ pub(super) fn membership(section: Section<'_, '_>) -> Option<Membership> {
 const AUDIT_DAYS: u32 = 400;
 
 pub(super) fn central_store(section: Section<'_, '_>) -> Option<CentralStore> {
-    let postgresql = required(&section, "postgresql", section.string("postgresql"));
+    let postgresql = section.string("postgresql");
+    let folder = match (&postgresql, section.known("folder")) {
+        (_, false) => Some(PathBuf::from(fleet::FOLDER)),
+        (None, true) => file(&section, "folder"),
+        (Some(_), true) => {
+            section.complain_here("the accounts are in PostgreSQL or in a folder: name one of the two");
+            None
+        }
+    };
+    let backing = match postgresql {
+        Some(connection) => folder.map(|_| Backing::Postgresql(connection.value.to_owned())),
+        // One that is no text was complained about.
+        None if section.known("postgresql") => None,
+        None => folder.map(Backing::Files),
+    };
     let seed_key = file(&section, "seed_key");
     let audit_days = section.integer("audit_days", 1..=36_500).unwrap_or(AUDIT_DAYS);
     section.finish();
-    Some(CentralStore { postgresql: postgresql?.value.to_owned(), seed_key: seed_key?, audit_days })
+    Some(CentralStore { backing: backing?, seed_key: seed_key?, audit_days })
 }
 
 pub(super) fn port(section: Section<'_, '_>) -> Option<Port> {

@@ -26,6 +26,8 @@ mod identity;
 mod inspection;
 #[cfg(feature = "registry")]
 mod last_backup;
+#[cfg(feature = "registry")]
+mod last_wrong;
 mod locations;
 #[cfg(feature = "registry")]
 mod merging;
@@ -54,6 +56,8 @@ mod tokens;
 mod user_folder;
 
 pub use error::FilesError;
+#[cfg(feature = "registry")]
+pub use last_wrong::LastWrong;
 
 use crate::account::factors::Factors;
 use crate::account::notice::Notice;

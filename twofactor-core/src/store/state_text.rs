@@ -37,7 +37,8 @@ pub(in crate::store) fn write(state: &State) -> String {
     if state.has_credentials {
         text.push_str("has_credentials = true\n");
     }
-    if let Some(uid) = state.uid {
+    // Of a store that compares names alone, none is known.
+    if let Some(uid) = state.uid.filter(|uid| *uid != Uid::NONE) {
         let _ = writeln!(text, "uid = {uid}");
     }
     if let Some(last) = &state.last_accepted {

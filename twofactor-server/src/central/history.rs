@@ -11,6 +11,7 @@ use twofactor_core::store::administration::{History, PastChange};
 use crate::audit::Audit;
 use crate::database::Database;
 use crate::inventory::TokenHistory;
+use crate::merging::next_portion;
 
 /// Both, read in portions.
 pub(super) struct CentralHistory {
@@ -37,20 +38,7 @@ impl History for CentralHistory {
         if audit.is_empty() {
             audit.extend(self.runtime.block_on(self.audit.next_portion(&self.database))?);
         }
-        let mut portion = Vec::new();
-        loop {
-            // While both have something, so that nothing older comes later; and the rest of one where the other has ended.
-            let next = match (tokens.front(), audit.front()) {
-                (Some(token), Some(account)) if token.at <= account.at => tokens.pop_front(),
-                (Some(_), None) | (None, Some(_)) if !portion.is_empty() => None,
-                (Some(_), None) => tokens.pop_front(),
-                (_, _) => audit.pop_front(),
-            };
-            match next {
-                Some(change) => portion.push(change),
-                None => return Ok(portion),
-            }
-        }
+        Ok(next_portion(&mut self.ready))
     }
 }
 

@@ -250,10 +250,9 @@ pub(super) fn of_remains(remains: &Remains) -> Change {
     }
 }
 
-/// The record of a state. The uid that no user has stands for none.
+/// The record of a state.
 pub(super) fn text_of(state: &State) -> Zeroizing<String> {
-    let state = State { uid: state.uid.filter(|uid| *uid != Uid::NONE), ..state.clone() };
-    state_text::write(&state).into()
+    state_text::write(state).into()
 }
 
 /// The account in the records that were read; `None` when nothing is kept of the user.

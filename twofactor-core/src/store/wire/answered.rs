@@ -179,6 +179,11 @@ impl Message {
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
+    /// True for the answer of a store that cannot answer.
+    pub fn is_failing(&self) -> bool {
+        self.find(ANSWER).ok().flatten() == Some(FAILED)
+    }
+
     /// The answer of a store that cannot answer.
     pub fn failing(error: &StoreError) -> Self {
         of_error(error)

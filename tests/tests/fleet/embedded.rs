@@ -1,0 +1,162 @@
+//! The central store without PostgreSQL: files and SQLite in a folder of one server.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::runtime::Runtime;
+use twofactor_core::config::rule::Level;
+use twofactor_core::config::{Config, InvitationRule};
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::wire::Message;
+use twofactor_server::{Host, Server, ServerError, init_keys, read_keys};
+
+use super::program::Backing;
+use super::relay::Asking;
+use super::{Enrolled, is_accepted, logins, owner, races, redeem, refusal};
+
+/// The folder of a central store in files.
+pub(crate) struct Files(tempfile::TempDir);
+
+impl Files {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The one value that a query of the file of hosts gives, as text.
+    pub(crate) fn sql(&self, query: &str) -> String {
+        let file = Connection::open(self.path().join("fleet.db")).unwrap();
+        file.query_row(query, [], |row| row.get::<_, rusqlite::types::Value>(0)).map_or_else(
+            |error| error.to_string(),
+            |value| match value {
+                rusqlite::types::Value::Text(text) => text,
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                other => format!("{other:?}"),
+            },
+        )
+    }
+
+    pub(crate) fn change(&self, statement: &str) {
+        Connection::open(self.path().join("fleet.db")).unwrap().execute(statement, []).unwrap();
+    }
+}
+
+impl Backing for Files {
+    fn line(&self) -> String {
+        format!("folder = \"{}\"", self.path().display())
+    }
+}
+
+/// A server of this process on a folder.
+struct Central {
+    folder: Files,
+    key_file: PathBuf,
+    _keys: tempfile::TempDir,
+    runtime: Arc<Runtime>,
+    servers: Vec<Arc<Server>>,
+}
+
+impl Central {
+    fn new() -> Self {
+        let (folder, keys) = (Files::new(), tempfile::tempdir().unwrap());
+        let key_file = keys.path().join("seed.key");
+        init_keys(&key_file, None).unwrap();
+        let mut central =
+            Self { folder, key_file, _keys: keys, runtime: Arc::new(Runtime::new().unwrap()), servers: Vec::new() };
+        central.servers.push(Arc::new(central.server().unwrap()));
+        central
+    }
+
+    fn server(&self) -> Result<Server, ServerError> {
+        let mut config = Config::default();
+        config.enrollment.invitation = InvitationRule::None;
+        config.default_level = Level::Enroll;
+        Server::open_files(self.folder.path(), read_keys(&self.key_file, owner()).unwrap(), &config)
+    }
+
+    fn host(&self, name: &str) -> Asking {
+        Asking::new(name, true, &self.servers, &self.runtime)
+    }
+
+    fn answer(&self, host: &str, question: &[u8]) -> Message {
+        self.runtime.block_on(self.servers[0].answer(&Host::named(host), question)).unwrap()
+    }
+}
+
+#[test]
+fn an_account_in_files_opens_sessions_on_all_hosts_and_each_code_one() {
+    let central = Central::new();
+    logins::one_account(&central.host("web1"), &central.host("web2"));
+    let audit = "select group_concat(host || ' ' || event || ' ' || detail, ',') from audit where name = 'alice'";
+    let audit = central.folder.sql(audit);
+    assert!(audit.starts_with("web1 store-app done,web2 redeem redeemed app,"), "{audit}");
+    assert_eq!(central.folder.sql("select count(*) from audit where name = 'bob'"), "1");
+    let state = fs::read_to_string(central.folder.path().join("accounts/users/alice/state")).unwrap();
+    assert!(!state.contains("uid = "), "no host's uid is kept: {state}");
+}
+
+#[test]
+fn of_simultaneous_logins_over_three_hosts_on_files_exactly_one_wins() {
+    let central = Central::new();
+    races::race(&["web1", "web2", "web3"].map(|name| central.host(name)), races::rounds());
+}
+
+#[test]
+fn a_lost_answer_is_given_again_from_the_file_for_half_a_minute() {
+    let central = Central::new();
+    let alice = Enrolled::at(&central.host("web1"), "alice");
+    let ask = |host: &str, question: &[u8]| central.answer(host, question);
+    logins::lost_answer(&alice, ask, ask, || central.folder.change("update answer set at = at - 31"));
+}
+
+#[test]
+fn a_folder_has_one_server_and_is_private() {
+    let central = Central::new();
+    let refused = || central.server().err().unwrap().to_string();
+    assert!(refused().contains("another server runs on"), "{}", refused());
+    fs::set_permissions(central.folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
+    assert!(refused().contains(&central.folder.path().display().to_string()), "{}", refused());
+}
+
+#[test]
+fn a_host_enrolls_on_files_only_where_it_may() {
+    let central = Central::new();
+    logins::enrolls_no_user(&central.host("web1"), &Asking::new("web2", false, &central.servers, &central.runtime));
+}
+
+#[test]
+fn guesses_at_one_host_are_counted_in_files_and_delay_no_login_at_another() {
+    let central = Central::new();
+    logins::guesses_delay_no_login_at_home(&central.host("home"), &central.host("hostile"));
+}
+
+#[test]
+fn a_host_over_its_quota_is_slowed_on_files_and_a_code_that_was_looked_at_counts_once() {
+    let central = Central::new();
+    let users: Vec<Enrolled> =
+        (0..4).map(|number| Enrolled::at(&central.host("desk"), &format!("user{number}"))).collect();
+    let host = Host { wrong_codes_per_hour: 3, ..Host::named("guessing") };
+    let guessing = Asking::of(host, &central.servers, &central.runtime);
+    let counted = || central.folder.sql("select wrong + before from quota where host = 'guessing'");
+    for user in &users[..3] {
+        assert_eq!(refusal(redeem(&guessing.store(), &user.person, &user.wrong())), Reason::WrongCode);
+        // The client that sends the same again is no guess more, and neither is one of a user who is not enrolled.
+        let _ = redeem(&guessing.store(), &user.person, &user.wrong());
+    }
+    assert_eq!(counted(), "3");
+    // Over the quota, one wrong code of each user is looked at, and then none for an hour.
+    let user = &users[3];
+    let mut wrong = user.app.wrong_codes();
+    assert_eq!(refusal(redeem(&guessing.store(), &user.person, &wrong.next().unwrap())), Reason::WrongCode);
+    assert_eq!(refusal(redeem(&guessing.store(), &user.person, &wrong.next().unwrap())), Reason::Throttled);
+    assert_eq!(counted(), "4");
+    assert!(is_accepted(redeem(&central.host("home").store(), &user.person, &user.code(0))), "not at other hosts");
+}

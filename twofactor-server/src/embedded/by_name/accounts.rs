@@ -1,0 +1,144 @@
+//! Administration of accounts.
+
+use twofactor_core::account::invitation::InvitationCode;
+use twofactor_core::account::throttle::{Count, Source};
+use twofactor_core::account::{App, EnrolledKey, Judgement};
+use twofactor_core::codes::answer::Answer;
+use twofactor_core::codes::recovery::RecoveryCode;
+use twofactor_core::codes::temporary::TemporaryCode;
+use twofactor_core::codes::token::{Label, Token};
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::{Person, UserName};
+use twofactor_core::store::administration::{
+    AccountAdministration, AccountExport, AccountOwnership, AccountRenaming, AccountStatus, AddedKey, Adoption, Author,
+    Belongs, EnrollError, Existing, ExportedAccount, InvitationAdministration, LastCredential, MoveInError, Newcomer,
+    RenameError, Renamed, Reset, SshKeyAdministration, SshKeyError,
+};
+use twofactor_core::store::{StoreError, Superseded};
+
+use super::store::{ByName, by_name};
+
+impl AccountAdministration for ByName {
+    fn enroll(
+        &self,
+        person: &Person,
+        app: App,
+        recovery: Option<&[RecoveryCode]>,
+        existing: Existing,
+    ) -> Result<(), EnrollError> {
+        self.act(|files| files.enroll(&by_name(person), app, recovery, existing))
+    }
+
+    fn move_in(
+        &self,
+        person: &Person,
+        apps: Vec<App>,
+        recovery: &[RecoveryCode],
+        existing: Existing,
+    ) -> Result<usize, MoveInError> {
+        let moved = self.act(|files| Ok::<_, EnrollError>(files.move_in(&by_name(person), apps, recovery, existing)));
+        moved?
+    }
+
+    fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
+        self.act(|files| files.status(user))
+    }
+
+    fn users(&self) -> Result<Vec<UserName>, StoreError> {
+        self.act(AccountAdministration::users)
+    }
+
+    fn newcomers(&self) -> Result<Vec<UserName>, StoreError> {
+        self.act(AccountAdministration::newcomers)
+    }
+
+    fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
+        self.act(|files| files.newcomer(user))
+    }
+
+    fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.act(|files| files.has_traces(user))
+    }
+
+    fn blocked_until(&self, user: &UserName, count: Count, source: &Source) -> Result<Option<UnixTime>, StoreError> {
+        self.act(|files| files.blocked_until(user, count, source))
+    }
+
+    fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
+        self.act(|files| files.verify(user, answer))
+    }
+
+    fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
+        self.act(|files| files.pending(user, label))
+    }
+
+    fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
+        self.act(|files| files.reset(user, reset))
+    }
+
+    fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
+        self.act(|files| files.replace_recovery(user, codes))
+    }
+
+    fn give_code(&self, person: &Person, until: UnixTime) -> Result<Option<TemporaryCode>, EnrollError> {
+        self.act(|files| files.give_code(&by_name(person), until))
+    }
+
+    fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.act(|files| files.revoke_code(user))
+    }
+
+    fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+        self.act(|files| files.unlock(user))
+    }
+}
+
+impl InvitationAdministration for ByName {
+    fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
+        self.act(|files| files.invite(&by_name(person), until))
+    }
+
+    fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.act(|files| files.revoke_invitation(user))
+    }
+}
+
+impl SshKeyAdministration for ByName {
+    fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<AddedKey, SshKeyError> {
+        self.act(|files| files.add_ssh_key(&by_name(person), key))
+    }
+
+    fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError> {
+        self.act(|files| files.remove_ssh_key(user, name, last))
+    }
+}
+
+impl AccountOwnership for ByName {
+    fn names(&self) -> Result<Vec<UserName>, StoreError> {
+        self.act(AccountOwnership::names)
+    }
+
+    fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
+        self.act(|files| files.belongs(user))
+    }
+
+    fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
+        self.act(|files| files.check_owner(&by_name(person)))
+    }
+
+    fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError> {
+        self.act(|files| files.adopt_uid(&by_name(person), seen))
+    }
+}
+
+impl AccountRenaming for ByName {
+    fn rename(&self, from: &UserName, to: &Person, seen: Belongs, by: Author<'_>) -> Result<Renamed, RenameError> {
+        self.act(|files| files.rename(from, &by_name(to), seen, by))
+    }
+}
+
+impl AccountExport for ByName {
+    fn export(&self, user: &UserName) -> Result<Option<ExportedAccount>, StoreError> {
+        self.act(|files| files.export(user))
+    }
+}

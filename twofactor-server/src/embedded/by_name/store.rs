@@ -1,0 +1,59 @@
+//! The store itself: the core's files, and the file beside them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use twofactor_core::host::user::{Person, Uid};
+use twofactor_core::store::StoreError;
+use twofactor_core::store::administration::{History, TokenViews};
+use twofactor_core::store::files::Files;
+
+use crate::embedded::history::WholeHistory;
+use crate::fleet_file::{FleetFile, Place};
+
+/// Accounts in files, by their names.
+pub(in crate::embedded) struct ByName {
+    files: Files,
+    place: Place,
+    file: Arc<FleetFile>,
+}
+
+/// The person, of whom no uid is known.
+pub(super) fn by_name(person: &Person) -> Person {
+    Person { name: person.name.clone(), uid: Uid::NONE }
+}
+
+impl ByName {
+    /// The accounts `files` of a folder.
+    pub(in crate::embedded) fn new(files: Files, place: Place, file: Arc<FleetFile>) -> Self {
+        Self { files, place, file }
+    }
+
+    /// The files.
+    pub(in crate::embedded) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Does something as the owner of the folder.
+    pub(super) fn act<T, E: From<StoreError>>(&self, work: impl FnOnce(&Files) -> Result<T, E>) -> Result<T, E> {
+        let _as_owner = self.place.as_owner().map_err(StoreError::from)?;
+        work(&self.files)
+    }
+
+    /// The history of tokens, and the audit.
+    pub(super) fn whole_history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
+        let tokens = self.act(TokenViews::history)?;
+        let (place, file) = (self.place.clone(), Arc::clone(&self.file));
+        Ok(Some(Box::new(WholeHistory { place, tokens, file, last: 0, ready: Default::default() })))
+    }
+}
+
+impl fmt::Debug for ByName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ByName").finish_non_exhaustive()
+    }
+}

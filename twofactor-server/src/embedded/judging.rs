@@ -1,0 +1,195 @@
+//! Questions judged by the accounts in files.
+//!
+//! Invariants: the files lock, charge and settle, as at a login of a single host. The judgement is written down before it is told; a
+//! server that is killed between the two has used a code up that the host does not know of, and the user types the next one. Work that
+//! has begun ends, also where the host waits no longer, and until then no other question about the user begins.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use twofactor_core::account::quota::pause;
+use twofactor_core::host::clock::SystemClock;
+use twofactor_core::host::user::UserName;
+use twofactor_core::store::VerificationRules;
+use twofactor_core::store::wire::{Call, Message};
+use zeroize::Zeroizing;
+
+use super::by_name::ByName;
+use crate::error::ServerError;
+use crate::fleet_file::{FleetFile, Known, Note, Place, unusable};
+use crate::host::Host;
+use crate::journal::complain;
+use crate::judged::{Judged, Question};
+use crate::keys::Keys;
+use crate::queues::Turn;
+
+/// Most questions that are judged at once. Each has a thread, which waits for the disk.
+const THREADS: usize = 64;
+
+/// The file that a server locks while it runs.
+const SERVING: &str = "serving";
+
+/// The pause between two removals of old rows.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// The accounts in a folder, for its one server.
+pub(crate) struct InFiles {
+    place: Place,
+    pub(crate) file: Arc<FleetFile>,
+    threads: Arc<Semaphore>,
+    /// Locked.
+    _serving: File,
+}
+
+impl InFiles {
+    /// Opens the store in a folder, where no other server runs.
+    pub(crate) fn open(folder: &Path, keys: Keys) -> Result<Self, ServerError> {
+        let place = Place::of(folder)?;
+        // Many threads cannot be the owner in turns: root must not start the server of another.
+        place.must_be_own()?;
+        let serving = serving(&place, folder)?;
+        let file = Arc::new(FleetFile::open(&place, keys)?);
+        Ok(Self { place, file, threads: Arc::new(Semaphore::new(THREADS)), _serving: serving })
+    }
+
+    /// Removes what is old, for ever.
+    pub(crate) async fn keep_house(&self, audit_days: u32) {
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut has_failed = false;
+        loop {
+            rounds.tick().await;
+            let file = Arc::clone(&self.file);
+            let removed = spawn_blocking(move || file.remove_old(audit_days)).await;
+            let failed = removed.unwrap_or(Err(ServerError::BrokenOff)).err();
+            if let Some(error) = failed.as_ref().filter(|_| !has_failed) {
+                complain(&error.to_string());
+            }
+            has_failed = failed.is_some();
+        }
+    }
+
+    /// Counts an enrollment without an invitation. False where the quota of the host is used up.
+    pub(crate) async fn count_enrollment(&self, host: &str, quota: u32) -> Result<bool, ServerError> {
+        let (file, host) = (Arc::clone(&self.file), host.to_owned());
+        let counted = spawn_blocking(move || file.count_enrollment(&host, quota)).await;
+        counted.unwrap_or(Err(ServerError::BrokenOff))
+    }
+
+    /// Judges a question, whose turn it is, and writes the judgement down.
+    pub(crate) async fn judge(
+        &self,
+        question: Question<'_>,
+        rules: VerificationRules,
+        turn: Turn,
+    ) -> Result<Judged, ServerError> {
+        let digest = self.file.seals.digest_of(&question.host.name, &question.numbered()?)?;
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| ServerError::BrokenOff)?;
+        let work = Work {
+            place: self.place.clone(),
+            file: Arc::clone(&self.file),
+            host: question.host.clone(),
+            user: question.user.clone(),
+            line: Zeroizing::new(question.line.to_vec()),
+            digest,
+            rules,
+        };
+        let judged = spawn_blocking(move || {
+            let _until_it_ends = (turn, thread);
+            work.judged()
+        });
+        judged.await.unwrap_or(Err(ServerError::BrokenOff))
+    }
+}
+
+/// Locks the file of the server that runs.
+fn serving(place: &Place, folder: &Path) -> Result<File, ServerError> {
+    place.folder()?.make_if_absent(SERVING).map_err(unusable)?;
+    let path = folder.join(SERVING);
+    let failed =
+        |error: std::io::Error| ServerError::FleetFile { file: path.display().to_string(), problem: error.to_string() };
+    let file = File::open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ServerError::AnotherServer(folder.display().to_string())),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// A question on a thread of its own.
+struct Work {
+    place: Place,
+    file: Arc<FleetFile>,
+    host: Host,
+    user: UserName,
+    line: Zeroizing<Vec<u8>>,
+    digest: Vec<u8>,
+    rules: VerificationRules,
+}
+
+impl Work {
+    fn judged(&self) -> Result<Judged, ServerError> {
+        let Self { place, file, host, user, line, digest, rules } = self;
+        let broken = || ServerError::BrokenSeal(user.to_string());
+        let Known { answer, wrong_codes } = file.known(&host.name, host.as_of, digest)?;
+        if let Some(answer) = answer {
+            return Message::read(&answer).map(Judged::plain).map_err(|_| broken());
+        }
+        let call = Message::read(line).and_then(|message| Call::read(&message)).map_err(|_| broken())?;
+        let (event, changes) = (call.word(), changes_accounts(&call));
+        let slowed = pause(wrong_codes, host.wrong_codes_per_hour);
+        let accounts = place.accounts(VerificationRules { slowed, ..*rules }, SystemClock);
+        // An account that cannot be read is complained about by the answer.
+        let last_wrong = |accounts: &ByName| accounts.files().last_wrong(user).unwrap_or_default();
+        let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
+        let before = last_wrong(&accounts);
+        let answer = call.at_host(&host.name).answered_by(&accounts);
+        if !changes {
+            return Ok(Judged::plain(answer));
+        }
+        let is_guess = last_wrong(&accounts).is_later_than(&before);
+        if answer.is_failing() && !is_guess {
+            return Ok(Judged::plain(answer));
+        }
+        let detail = answer.in_short();
+        file.note(&Note {
+            host: &host.name,
+            user,
+            event,
+            detail: &detail,
+            question: digest,
+            answer: &answer.line().map_err(|_| ServerError::NoRandomness)?,
+            wrong_codes: i32::from(is_guess),
+        })?;
+        Ok(Judged { answer, wrong_codes: is_guess.then_some(wrong_codes + 1.0) })
+    }
+}
+
+/// True for a question whose answer changes an account, or hides that there is none. It has one answer.
+fn changes_accounts(call: &Call) -> bool {
+    match call {
+        Call::Redeem(..)
+        | Call::Strip(..)
+        | Call::Pretend(_)
+        | Call::CheckRegistration(..)
+        | Call::Register(..)
+        | Call::CheckInvitation(..)
+        | Call::StoreApp(..)
+        | Call::ChangeOwn(..)
+        | Call::Help(_) => true,
+        Call::Presence(_)
+        | Call::CodeLengths(_)
+        | Call::Remembers(..)
+        | Call::RecoveryLeft(_)
+        | Call::EnrollmentStatus(_)
+        | Call::Confirm(_)
+        | Call::Hello
+        | Call::OwnAccount(_)
+        | Call::OwnSshKeys(_) => false,
+    }
+}

@@ -1,0 +1,91 @@
+//! The records of a fleet's hosts and the limits of join codes and certificates, in whichever store they stand.
+
+use std::time::Duration;
+
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::store::administration::{FleetHost, HostCertificate};
+
+/// A join code is good for so many tries.
+pub(crate) const TRIES: i32 = 5;
+
+/// Wrong codes of one hour after which none is looked at until it is over.
+pub(crate) const WRONG: i32 = 300;
+
+/// A certificate that was renewed is good for so long still. In that week a renewal that was interrupted is tried again.
+pub(crate) const RENEWED_LASTS: Duration = Duration::from_hours(24 * 7);
+
+/// A certificate or a join code is forgotten so long after its end.
+pub(crate) const FORGOTTEN: Duration = Duration::from_hours(24);
+
+/// The span in which wrong join codes are counted together.
+pub(crate) const COUNTED: Duration = Duration::from_hours(1);
+
+/// Certificates of one host at a time. A hostile one could fill the table.
+pub(crate) const OF_ONE_HOST: i64 = 16;
+
+/// A host, as `host list` shows it. Times are seconds of Unix time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ListedHost {
+    /// Its name.
+    pub(crate) name: String,
+    /// The groups about whose users it may ask; all where there is none.
+    pub(crate) groups: Vec<String>,
+    /// When it was added.
+    pub(crate) added: f64,
+    /// When it was revoked.
+    pub(crate) revoked: Option<f64>,
+    /// When a server heard it last, to a minute.
+    pub(crate) seen: Option<f64>,
+    /// The number of its newest certificate and when it was made; `None` until it has joined.
+    pub(crate) certificate: Option<(String, f64)>,
+    /// Until when that is good.
+    pub(crate) until: Option<f64>,
+    /// Until when a join code of it is good that was not used.
+    pub(crate) code: Option<f64>,
+}
+
+/// The row of a certificate that a host may show.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) digest: Vec<u8>,
+    pub(crate) host: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) until: f64,
+}
+
+/// A join code that was tried.
+pub(crate) enum Tried {
+    /// It is there; whether it is right is to be seen.
+    Code(TriedCode),
+    /// There is none of this number, or it was tried too often.
+    Unknown,
+    /// Too many wrong ones were tried in this hour.
+    TooMany,
+}
+
+/// A join code of the table.
+pub(crate) struct TriedCode {
+    pub(crate) host: String,
+    pub(crate) digest: Vec<u8>,
+    pub(crate) is_fresh: bool,
+    pub(crate) is_used: bool,
+}
+
+/// The same for a sysadmin's command.
+impl From<ListedHost> for FleetHost {
+    fn from(host: ListedHost) -> Self {
+        let ListedHost { name, groups, added, revoked, seen, certificate, until, code } = host;
+        let certificate = certificate.zip(until).map(|((serial, issued), until)| HostCertificate {
+            serial,
+            issued: time(issued),
+            until: time(until),
+        });
+        let (revoked, seen, code_until) = (revoked.map(time), seen.map(time), code.map(time));
+        Self { name, groups, added: time(added), revoked, seen, certificate, code_until }
+    }
+}
+
+fn time(seconds: f64) -> UnixTime {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
+    UnixTime::from_seconds(seconds as u64)
+}

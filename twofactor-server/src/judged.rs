@@ -1,0 +1,50 @@
+//! A question of a host on its way to the accounts, and its judgement.
+
+use twofactor_core::host::user::UserName;
+use twofactor_core::store::wire::Message;
+use zeroize::Zeroizing;
+
+use crate::error::ServerError;
+use crate::host::Host;
+
+/// A question that the host may ask.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'q> {
+    /// The host, by its certificate.
+    pub(crate) host: &'q Host,
+    /// The question as it came.
+    pub(crate) line: &'q [u8],
+    /// The same, read.
+    pub(crate) message: &'q Message,
+    /// The user that it is about.
+    pub(crate) user: &'q UserName,
+}
+
+impl Question<'_> {
+    /// The question, told from every other. One without a number gets one here: two logins may type the same.
+    pub(crate) fn numbered(&self) -> Result<Zeroizing<Vec<u8>>, ServerError> {
+        let mut numbered = Zeroizing::new(Vec::with_capacity(self.line.len() + 16));
+        numbered.extend_from_slice(self.line);
+        if !self.message.is_numbered().unwrap_or(false) {
+            let mut number = [0; 16];
+            getrandom::fill(&mut number).map_err(|_| ServerError::NoRandomness)?;
+            numbered.extend_from_slice(&number);
+        }
+        Ok(numbered)
+    }
+}
+
+/// The answer to a question, which is durable.
+pub(crate) struct Judged {
+    /// The answer.
+    pub(crate) answer: Message,
+    /// The wrong codes of the host within the last hour, where this was one of them.
+    pub(crate) wrong_codes: Option<f64>,
+}
+
+impl Judged {
+    /// An answer without a wrong code.
+    pub(crate) fn plain(answer: Message) -> Self {
+        Self { answer, wrong_codes: None }
+    }
+}
