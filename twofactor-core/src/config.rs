@@ -384,7 +384,7 @@ client_ca = "/d"
 name = "web*.example.org"
 [[host]]
 name = "desk"
-may = ["login", "enroll"]
+may = ["login", "enroll", "self"]
 groups = ["web", "ops"]
 wrong_codes_per_hour = 50
 enrollments_per_hour = 7
@@ -403,8 +403,8 @@ enrollments_per_hour = 7
             text.replace("certificate = \"/b\"\nkey = \"/c\"\nclient_ca = \"/d\"", "names = [\"OTP1.example.org\"]");
         let port = Config::parse(&own).unwrap().port.unwrap();
         assert!(port.site.is_none() && port.names == ["otp1.example.org"]);
-        let hosts: Vec<_> = config.hosts.iter().map(|host| (host.line, host.may_enroll)).collect();
-        assert_eq!(hosts, [(9, false), (11, true)]);
+        let hosts: Vec<_> = config.hosts.iter().map(|host| (host.line, host.may_enroll, host.may_self)).collect();
+        assert_eq!(hosts, [(9, false, false), (11, true, true)]);
         let limits: Vec<_> =
             config.hosts.iter().map(|host| (host.groups.as_deref(), host.wrong_codes_per_hour)).collect();
         assert_eq!(limits, [(None, 200), (Some(["web".to_owned(), "ops".to_owned()].as_slice()), 50)]);
@@ -417,8 +417,8 @@ enrollments_per_hour = 7
             ("[\"[::]:7443\"]", "[]", "listen is empty"),
             ("client_ca = \"/d\"\n", "", "client_ca is missing"),
             ("client_ca = \"/d\"\n", "names = [\"otp 1\"]\n", "names lists names of this machine"),
-            ("\"enroll\"", "\"all\"", "may lists login, enroll"),
-            ("\"login\", ", "", "may lists login, and enroll beside it"),
+            ("\"enroll\"", "\"all\"", "may lists login, enroll, self"),
+            ("\"login\", ", "", "may lists login, and enroll and self beside it"),
             ("\"desk\"", "\"de sk\"", "12:8: name is the name of a host"),
             ("\"desk\"", "\"*.*\"", "12:8: name is the name of a host"),
             ("[\"web\", \"ops\"]", "[]", "groups is empty"),

@@ -33,5 +33,8 @@ pub mod store;
 // Who is asked.
 pub mod policy;
 
+// On which terms users change their own second factor.
+pub mod terms;
+
 // A login from its first question to its end.
 pub mod login;

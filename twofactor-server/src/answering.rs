@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use twofactor_core::account::quota::pause;
+use twofactor_core::account::throttle::Count;
 use twofactor_core::config::{Config, InvitationRule, SelfRegistration};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::user::UserName;
@@ -28,6 +29,7 @@ use crate::judged::{Judged, Question};
 use crate::judging::InDatabase;
 use crate::keys::Keys;
 use crate::memberships::Memberships;
+use crate::own_changes::OwnRules;
 use crate::postgresql::Postgresql;
 use crate::queues::Queues;
 
@@ -41,6 +43,7 @@ pub struct Server {
     rules: VerificationRules,
     invitation: InvitationRule,
     registration: SelfRegistration,
+    own_rules: OwnRules,
     memberships: Memberships,
     policy: Arc<Config>,
     alarms: Alarms,
@@ -64,7 +67,8 @@ impl Server {
         let registration = config.enrollment.self_registration;
         let (memberships, alarms, queues) = (Memberships::new(), Alarms::default(), Queues::default());
         let policy = Arc::new(config.clone());
-        Self { accounts, rules, invitation, registration, memberships, policy, alarms, queues }
+        let own_rules = OwnRules::new(Arc::clone(&policy));
+        Self { accounts, rules, invitation, registration, own_rules, memberships, policy, alarms, queues }
     }
 
     /// Takes other keys from now on. An error where they do not open what this server has sealed last.
@@ -105,6 +109,7 @@ impl Server {
         let message = Message::read(question)?;
         let call = Call::read(&message)?;
         message.is_numbered()?;
+        let count = if message.is_of_a_user()? || is_own(&call) { Count::Unprivileged } else { Count::Logins };
         if let Err(refused) = self.may(host, &call) {
             return Ok(Ok(refused));
         }
@@ -124,7 +129,22 @@ impl Server {
             {
                 return Ok(refused);
             }
-            self.judge(Question { host, line: question, message: &message, user: &user }).await
+            let mut own = None;
+            if is_own(&call) {
+                match self.own_rules.of(&user).await {
+                    Ok(may) => own = Some(Arc::new(may)),
+                    Err(refused) => return Ok(refused),
+                }
+            }
+            if host.may_enroll
+                && let (Some(may), Call::ChangeOwn(_, request)) = (&own, &call)
+                && may.enroll_uninvited(request)
+                && let Some(refused) = self.is_over_quota(host).await?
+            {
+                return Ok(refused);
+            }
+            self.judge(Question { host, line: question, message: &message, user: &user, count, own: own.as_ref() })
+                .await
         });
         let judging = judging.await;
         let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
@@ -169,9 +189,14 @@ impl Server {
                     Err(not_here())
                 }
             }
-            Call::OwnAccount(_) | Call::OwnSshKeys(_) | Call::ChangeOwn(..) | Call::Help(_) => {
-                refused("no host may ask this of the central store", "do it on the central machine")
+            Call::OwnAccount(_) | Call::OwnSshKeys(_) | Call::ChangeOwn(..) => {
+                if host.may_self {
+                    Ok(())
+                } else {
+                    Err(Message::not_at_this_host())
+                }
             }
+            Call::Help(_) => refused("no host may ask this of the central store", "do it on the central machine"),
         }
     }
 
@@ -194,7 +219,6 @@ impl Server {
     /// The refusal of an enrollment without an invitation: the server's policy does not open it to the user, or the host's quota
     /// is used up. What is not refused is counted, whatever comes of it.
     async fn is_closed(&self, host: &Host, user: &UserName) -> Result<Option<Message>, ServerError> {
-        let Host { name, enrollments_per_hour: quota, .. } = host;
         let policy = Arc::clone(&self.policy);
         match self.memberships.lets_enroll(user, policy, SystemClock.now()?).await {
             Ok(true) => {}
@@ -211,6 +235,12 @@ impl Server {
                 return Ok(Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER")));
             }
         }
+        self.is_over_quota(host).await
+    }
+
+    /// The refusal of a host that has enrolled as many users without an invitation as it may. Else one more is counted.
+    async fn is_over_quota(&self, host: &Host) -> Result<Option<Message>, ServerError> {
+        let Host { name, enrollments_per_hour: quota, .. } = host;
         if self.accounts.count_enrollment(name, *quota).await? {
             return Ok(None);
         }
@@ -227,7 +257,8 @@ impl Server {
 
     async fn judge(&self, question: Question<'_>) -> Result<Message, ServerError> {
         let turn = self.queues.turn_of(question.user).await;
-        let Judged { answer, wrong_codes } = self.accounts.judge(question, self.rules, turn).await?;
+        let Judged { answer, wrong_codes } =
+            self.accounts.judge(question, self.rules.counting_on(question.count), turn).await?;
         if let Some(wrong_codes) = wrong_codes {
             self.watch(question.host, wrong_codes);
         }
@@ -243,6 +274,11 @@ impl Server {
             ));
         }
     }
+}
+
+/// True for a question of users about themselves.
+fn is_own(call: &Call) -> bool {
+    matches!(call, Call::OwnAccount(_) | Call::OwnSshKeys(_) | Call::ChangeOwn(..))
 }
 
 /// The refusal of an enrollment at a host that may only ask about logins.

@@ -67,11 +67,26 @@ fn by_host(host: &str, name: &str, question: &str, detail: &str) -> Option<(Even
         ("redeem" | "check-invitation", "refused") => (Event::Denied, ("reason", about)),
         ("store-app", "done") => (Event::Enrolled, ("", "")),
         ("register", "done") => (Event::Registered, ("", "")),
+        (own, "changed") => (own_change(own)?, ("by", name)),
+        (own, "refused") if own_change(own).is_some() => (Event::Denied, ("reason", about)),
         _ => return None,
     };
     let mut all = pairs([("user", name), ("host", host)]);
     all.extend(pairs([more]));
     Some((event, all))
+}
+
+/// The event of a change that users make of their own second factor, where the question asks for one.
+fn own_change(question: &str) -> Option<Event> {
+    Some(match question {
+        "self-enroll" | "self-replace" => Event::Enrolled,
+        "self-reset" => Event::Reset,
+        "self-recovery" => Event::RecoveryReplaced,
+        "self-token" => Event::Registered,
+        "self-ssh-key-add" => Event::SshKeyAdded,
+        "self-ssh-key-remove" => Event::SshKeyRemoved,
+        _ => return None,
+    })
 }
 
 fn pairs<const N: usize>(of: [(&str, &str); N]) -> Pairs {

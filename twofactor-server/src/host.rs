@@ -9,6 +9,8 @@ pub struct Host {
     pub name: String,
     /// It may enroll users at its login prompt, and not only ask about logins.
     pub may_enroll: bool,
+    /// Its users may look at their own second factor there, and change it.
+    pub may_self: bool,
     /// The groups whose members it may ask about; `None`: about each user.
     pub groups: Option<Vec<String>>,
     /// Its quota of wrong codes.
@@ -26,6 +28,7 @@ impl Host {
         Self {
             name: name.to_owned(),
             may_enroll: false,
+            may_self: false,
             groups: None,
             wrong_codes_per_hour: WRONG_CODES_PER_HOUR,
             enrollments_per_hour: ENROLLMENTS_PER_HOUR,

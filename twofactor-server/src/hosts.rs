@@ -42,9 +42,9 @@ impl Hosts for ListedHosts {
             listed.renew(&self.config);
         }
         let rule = listed.rules.iter().find(|rule| rule.is_about(name))?;
-        let HostRule { may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour, .. } = rule.clone();
+        let HostRule { may_enroll, may_self, groups, wrong_codes_per_hour, enrollments_per_hour, .. } = rule.clone();
         let (name, as_of) = (name.to_owned(), None);
-        Some(Host { name, may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour, as_of })
+        Some(Host { name, may_enroll, may_self, groups, wrong_codes_per_hour, enrollments_per_hour, as_of })
     }
 }
 

@@ -1,7 +1,11 @@
 //! A question of a host on its way to the accounts, and its judgement.
 
+use std::sync::Arc;
+
+use twofactor_core::account::throttle::Count;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::wire::Message;
+use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
@@ -18,6 +22,10 @@ pub(crate) struct Question<'q> {
     pub(crate) message: &'q Message,
     /// The user that it is about.
     pub(crate) user: &'q UserName,
+    /// The count that wrong codes go on.
+    pub(crate) count: Count,
+    /// The changes that the user may make, where it is about the own account.
+    pub(crate) own: Option<&'q Arc<OwnChanges>>,
 }
 
 impl Question<'_> {

@@ -21,6 +21,7 @@ use crate::housekeeping::Housekeeping;
 use crate::inventory::{self, Registering, looking};
 use crate::judged::{Judged, Question};
 use crate::keys::Keys;
+use crate::own_changes::answered;
 use crate::postgresql::Postgresql;
 
 /// The number of times that a question is judged. Each conflict means that another attempt was written, so in a race of this many
@@ -89,7 +90,7 @@ impl InDatabase {
     /// The judgement; `None` where the account was changed between reading and writing.
     async fn judge_once(
         &self,
-        Question { host, message, user, .. }: Question<'_>,
+        Question { host, message, user, own, .. }: Question<'_>,
         digest: &[u8],
         rules: VerificationRules,
     ) -> Result<Option<Judged>, ServerError> {
@@ -111,10 +112,15 @@ impl InDatabase {
             let found = looking::token(&self.database, serial).await?;
             one.knows(serial.clone(), found.map_or(Listing::Unknown, |seen| seen.listed.into_listing()));
         }
-        let answer = call.at_host(&host.name).answered_by(&one);
+        let answer = match own {
+            Some(may) => answered(call, &one, host, may),
+            None => call.at_host(&host.name).answered_by(&one),
+        };
         if let Some(registration) = one.registered() {
-            let registered = self.register(&host.name, user, &registration, digest, now).await?;
-            return Ok(Some(Judged::plain(registered)));
+            let (host, who, read) = (host.name.as_str(), None, account.version);
+            let asked = Registering { host, who, question: digest, event, read };
+            let registered = self.register(user, &registration, asked, now).await?;
+            return Ok(registered.map(Judged::plain));
         }
         let is_guess = one.has_counted_a_guess();
         let change = one.into_change();
@@ -142,22 +148,20 @@ impl InDatabase {
         Ok(Some(Judged { answer, wrong_codes }))
     }
 
-    /// Gives a token to the user who has shown two codes of it.
+    /// Gives a token to the user who has shown two codes of it; `None` where the account was changed meanwhile.
     async fn register(
         &self,
-        host: &str,
         user: &UserName,
         registration: &TokenRegistration,
-        question: &[u8],
+        asked: Registering<'_>,
         now: UnixTime,
-    ) -> Result<Message, ServerError> {
+    ) -> Result<Option<Message>, ServerError> {
         let by = Author { who: user.as_str(), at: now };
         let change = inventory::Change { now, by, patience: REGISTRATION_PATIENCE };
         // Names are compared, and no uids.
         let person = Person { name: user.clone(), uid: Uid(u32::MAX) };
-        let asked = Registering { host, who: None, question };
         let stored = change.register(&self.database, &person, registration, asked).await?;
-        Ok(Message::answering_stored(&stored))
+        Ok(stored.map(|stored| inventory::answer(registration, &stored)))
     }
 }
 

@@ -35,6 +35,7 @@ mod memberships;
 mod merging;
 mod names;
 mod new_file;
+mod own_changes;
 mod places;
 mod postgresql;
 mod queues;

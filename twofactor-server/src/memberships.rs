@@ -102,7 +102,7 @@ fn look_up(user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
 
 /// By the rules for a local login through the service of enrollments. A rule about groups says nothing about a user whom the database
 /// does not know under this name, so enrollment is closed to such a user where there is one.
-fn is_open(policy: &Config, user: &UserName, now: UnixTime) -> Result<bool, Doubt> {
+pub(crate) fn is_open(policy: &Config, user: &UserName, now: UnixTime) -> Result<bool, Doubt> {
     if policy.rules.iter().any(|rule| rule.conditions.groups.is_some())
         && SystemUsers.person(user.as_str())?.is_none_or(|person| person.name != *user)
     {

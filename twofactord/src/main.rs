@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+mod fleet;
 mod helpdesk;
 mod journal;
 mod listening;

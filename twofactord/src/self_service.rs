@@ -1,42 +1,100 @@
-//! Users about themselves: the terms of the configuration, the change, and its line in the log.
+//! Users about themselves: the store that has the account, the change, and its line in the log.
 //!
-//! Invariants: what is switched off is refused before the store is asked. A user without a factor sets one up where a rule
-//! says `enroll` for a local login of his through the service [`SERVICE`]; elsewhere an invitation is needed, also where it is
-//! uncertain which rule holds. Nothing of this is taken from the question.
+//! Invariants: the files of this host are asked on the terms of its configuration. The servers of a fleet judge by theirs, and are asked
+//! about users without an account here alone.
 
-use twofactor_core::account::factors::Factors;
-use twofactor_core::config::arguments::NullOk;
-use twofactor_core::config::rule::{Demand, Facts};
-use twofactor_core::config::{Config, InvitationRule, Permission, SelfRegistration};
+use twofactor_core::account::throttle::Source;
+use twofactor_core::config::Config;
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::expiry::{File, KnownExpiry, Shadow};
 use twofactor_core::host::user::{Person, SystemUsers, UserName};
-use twofactor_core::policy::{self, Decision, Ruling};
 use twofactor_core::store::StoreError;
+use twofactor_core::store::administration::SshKeyView;
+use twofactor_core::store::broker::Broker;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::self_service::{
-    Change, ChangeOutcome, FirstFactor, NotChanged, Offer, OwnAccount, Permitted, Request, SelfService as _, Terms,
+    Change, ChangeOutcome, NotChanged, Offer, OwnAccount, Request, SelfService as _,
 };
 use twofactor_core::store::wire::Message;
+use twofactor_core::terms::OwnChanges;
 
 use crate::caller::Caller;
 use crate::journal::{self, Asker};
 
-/// The service that rules see.
-const SERVICE: &str = "twofactor-self";
+/// A store that users ask about themselves.
+pub(crate) trait OwnAccounts {
+    /// The account of a user, and what the user may do about it.
+    fn own(&self, person: &Person, config: &Config) -> Result<(OwnAccount, Offer), StoreError>;
+
+    /// The ssh keys of a user.
+    fn keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError>;
+
+    /// Makes a change.
+    fn change(&self, person: &Person, request: Request, config: &Config) -> ChangeOutcome;
+}
+
+impl OwnAccounts for Files {
+    fn own(&self, person: &Person, config: &Config) -> Result<(OwnAccount, Offer), StoreError> {
+        let account = self.own_account(person)?;
+        let offer = OwnChanges::of(config, &person.name, &SystemUsers, SystemClock.now()?).offer(&account);
+        Ok((account, offer))
+    }
+
+    fn keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError> {
+        self.own_ssh_keys(person)
+    }
+
+    fn change(&self, person: &Person, request: Request, config: &Config) -> ChangeOutcome {
+        let now = match SystemClock.now() {
+            Ok(now) => now,
+            Err(error) => return StoreError::from(error).into(),
+        };
+        let may = OwnChanges::of(config, &person.name, &SystemUsers, now);
+        if let Some(not_changed) = may.refusal(&request.change) {
+            return not_changed.into();
+        }
+        if is_closed_to(&request.change, &person.name, now) {
+            return NotChanged::Closed.into();
+        }
+        self.change_own(person, request, &may.terms(Source::claimed()))
+    }
+}
+
+/// The servers of the fleet, behind the link.
+impl OwnAccounts for Broker {
+    fn own(&self, person: &Person, _: &Config) -> Result<(OwnAccount, Offer), StoreError> {
+        self.own_account(person)
+    }
+
+    fn keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError> {
+        self.own_ssh_keys(person)
+    }
+
+    /// Whether the account of this host is closed is this host's matter.
+    fn change(&self, person: &Person, request: Request, _: &Config) -> ChangeOutcome {
+        let now = match SystemClock.now() {
+            Ok(now) => now,
+            Err(error) => return StoreError::from(error).into(),
+        };
+        if is_closed_to(&request.change, &person.name, now) {
+            return NotChanged::Closed.into();
+        }
+        self.change_for(person, &request)
+    }
+}
 
 /// The account of a user, and what the user may do about it.
-pub(crate) fn own_account(person: &Person, config: &Config, store: &Files) -> Message {
-    let answered = store.own_account(person).and_then(|account| {
-        let ruling = ruling(config, &person.name, SystemClock.now()?);
-        Ok(Message::answering_own_account(&account, &offer(config, &ruling, &account)))
-    });
-    answered.unwrap_or_else(|error| Message::failing(&error))
+pub(crate) fn own_account(person: &Person, config: &Config, store: &impl OwnAccounts) -> Message {
+    let answered = store.own(person, config);
+    answered.map_or_else(
+        |error| Message::failing(&error),
+        |(account, offer)| Message::answering_own_account(&account, &offer),
+    )
 }
 
 /// The ssh keys of a user.
-pub(crate) fn own_ssh_keys(person: &Person, store: &Files) -> Message {
-    let keys = store.own_ssh_keys(person);
+pub(crate) fn own_ssh_keys(person: &Person, store: &impl OwnAccounts) -> Message {
+    let keys = store.keys(person);
     keys.map_or_else(|error| Message::failing(&error), |keys| Message::answering_own_ssh_keys(&keys))
 }
 
@@ -46,11 +104,11 @@ pub(crate) fn change(
     request: Request,
     caller: Caller,
     config: &Config,
-    store: &Files,
+    store: &impl OwnAccounts,
 ) -> Result<Message, Message> {
     let asker = Asker { caller, service: None };
     let line = journal::about_change(person, asker, &request.change);
-    let outcome = changed(person, request, config, store);
+    let outcome = store.change(person, request, config);
     journal::write_change(person, asker, line, &outcome);
     match outcome.made {
         Ok(Ok(changed)) => Ok(Message::answering_change(&Ok(changed))),
@@ -59,92 +117,13 @@ pub(crate) fn change(
     }
 }
 
-fn changed(person: &Person, request: Request, config: &Config, store: &Files) -> ChangeOutcome {
-    let now = match SystemClock.now() {
-        Ok(now) => now,
-        Err(error) => return StoreError::from(error).into(),
-    };
-    let own = config.self_service;
-    let permission = match request.change {
-        Change::Enroll(_) => own.enroll,
-        Change::Replace(_) | Change::Reset | Change::Recovery => own.change,
-        Change::Token(_) => own.tokens,
-        Change::AddSshKey { .. } | Change::RemoveSshKey(_) => own.ssh_key,
-    };
-    if permission == Permission::Refused {
-        return NotChanged::SwitchedOff.into();
-    }
-    let ruling = ruling(config, &person.name, now);
-    if matches!(request.change, Change::Enroll(_) | Change::Replace(_)) && !ruling.factors.app {
-        return NotChanged::AppsDoNotCount.into();
-    }
-    if matches!(request.change, Change::Token(_)) && !tokens_count(config, &ruling) {
-        return NotChanged::TokensDoNotCount.into();
-    }
-    if matches!(request.change, Change::Enroll(_) | Change::Token(_) | Change::AddSshKey { .. })
-        && !is_open(&person.name, now)
-    {
-        return NotChanged::Closed.into();
-    }
-    let terms = Terms {
-        factors: ruling.factors,
-        accepted: accepted_anywhere(config, &person.name),
-        first: first_factor(config, &ruling),
-        parameters: config.enrollment.parameters,
-        recovery_codes: config.enrollment.recovery_codes,
-    };
-    store.change_own(person, request, &terms)
+/// True for a change that gives something new, where the account of the host is not known to be open: a process may outlive the day on
+/// which it was.
+fn is_closed_to(change: &Change, user: &UserName, now: UnixTime) -> bool {
+    let gives = matches!(change, Change::Enroll(_) | Change::Token(_) | Change::AddSshKey { .. });
+    gives && !is_open(user, now)
 }
 
-fn offer(config: &Config, ruling: &Ruling, account: &OwnAccount) -> Offer {
-    let own = config.self_service;
-    let permitted = |permission, otherwise| if permission == Permission::Given { otherwise } else { Permitted::No };
-    let first = match first_factor(config, ruling) {
-        FirstFactor::Open => Permitted::Yes,
-        FirstFactor::Invited => Permitted::WithInvitation,
-    };
-    Offer {
-        issuer: config.enrollment.issuer.clone(),
-        parameters: config.enrollment.parameters,
-        enroll: if ruling.factors.app { permitted(own.enroll, first) } else { Permitted::No },
-        change: permitted(own.change, Permitted::Yes),
-        tokens: match (tokens_count(config, ruling), account.has_factors()) {
-            (false, _) => Permitted::No,
-            (true, true) => permitted(own.tokens, Permitted::Yes),
-            (true, false) => permitted(own.tokens, first),
-        },
-        ssh_keys: permitted(own.ssh_key, Permitted::Yes),
-    }
-}
-
-/// True when a token counts for the user, and the configuration lets users register theirs.
-fn tokens_count(config: &Config, ruling: &Ruling) -> bool {
-    ruling.factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
-}
-
-fn ruling(config: &Config, user: &UserName, now: UnixTime) -> Ruling {
-    let facts = Facts { user: Some(user), service: SERVICE, rhost: None };
-    policy::judge(config, NullOk::No, &facts, None, &SystemUsers, now)
-}
-
-/// The sets of factors of which one may count at a login of the user. Where a look-up fails, those of all rules.
-fn accepted_anywhere(config: &Config, user: &UserName) -> Vec<Factors> {
-    let of_any_user = |_| {
-        let rules = config.rules.iter().map(|rule| rule.demand);
-        rules.chain([Demand::at(config.default_level)]).collect()
-    };
-    let demands = policy::demands(config, user, &SystemUsers).unwrap_or_else(of_any_user);
-    demands.into_iter().map(|demand| demand.factors).collect()
-}
-
-fn first_factor(config: &Config, ruling: &Ruling) -> FirstFactor {
-    match (&ruling.decision, config.enrollment.invitation) {
-        (Decision::AskOrEnroll(_), InvitationRule::None) => FirstFactor::Open,
-        _ => FirstFactor::Invited,
-    }
-}
-
-/// True when the account of the host is known not to be closed: a process may outlive the day on which it was.
 fn is_open(user: &UserName, now: UnixTime) -> bool {
     match Shadow::of_host().known(user, now) {
         Ok(KnownExpiry::All(closed)) => closed.is_none(),

@@ -13,18 +13,18 @@ use twofactor_core::config::rule::Facts;
 use twofactor_core::config::{Config, Expected, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::trusted::Owner;
-use twofactor_core::host::user::{Person, SystemUsers, UserName};
+use twofactor_core::host::user::{Person, SystemUsers};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::policy;
-use twofactor_core::store::files::Files;
 use twofactor_core::store::wire::{Call, Channel, Message, WireError};
-use twofactor_core::store::{self, Presence, Redemption, Store};
+use twofactor_core::store::{self, EnrollmentStore, Redemption, Store};
 
 use crate::caller::{Caller, Leave, Refusal};
+use crate::fleet;
 use crate::helpdesk;
 use crate::journal::{self, Asker};
 use crate::places::{Full, Place};
-use crate::self_service;
+use crate::self_service::{self, OwnAccounts};
 
 /// The time in which a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
         }
     };
     let store = store::open(&config, SystemClock);
-    if let Some((user, refusal)) = of_a_fleet(&call, &config, &store) {
+    if let Some((user, refusal)) = fleet::refusal(&call, &config, &store) {
         journal::write_refusal(user, caller, &refusal);
         return Ok(paused(refusal.answer()));
     }
@@ -99,6 +99,13 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(refusal.answer());
         }
     };
+    let link = match leave {
+        Leave::Root => None,
+        Leave::Own | Leave::Service(_) => match fleet::link_for(&call, &config, &store) {
+            Ok(link) => link,
+            Err(error) => return Ok(Message::failing(&error)),
+        },
+    };
     let store = store.with_registry();
     Ok(match leave {
         Leave::Root => match &call {
@@ -113,37 +120,22 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
         },
         Leave::Own => {
             let asker = Asker { caller, service: None };
-            answer_a_user(call, asker, &config, &store.counting_on(Count::Unprivileged))
+            match link {
+                Some(link) => answer_a_user(call, asker, &config, &link),
+                None => answer_a_user(call, asker, &config, &store.counting_on(Count::Unprivileged)),
+            }
         }
-        Leave::Service(rule) => answer_a_service(call, caller, rule, &config, &store.counting_on(Count::Unprivileged)),
+        Leave::Service(rule) => match link {
+            Some(link) => answer_a_service(call, caller, rule, &config, &link),
+            None => answer_a_service(call, caller, rule, &config, &store.counting_on(Count::Unprivileged)),
+        },
     })
 }
 
-/// The refusal of what would make or change an account of this machine where accounts are those of a fleet. Local accounts come first,
-/// so one that a user could make here would be judged here for good; root's `enroll --local` makes them.
-fn of_a_fleet<'c>(call: &'c Call, config: &Config, store: &impl Store) -> Option<(Option<&'c UserName>, Refusal)> {
-    if config.membership.is_none() && config.central_store.is_none() {
-        return None;
-    }
-    let refusal = |user, hint: &str| {
-        let problem = "accounts are in the central store of a fleet".to_owned();
-        Some((user, Refusal { reason: Reason::NotRoot, problem, hint: hint.to_owned(), is_logged: true }))
-    };
-    match call {
-        Call::Help(_) => refusal(None, "as root, on the central machine: twofactor"),
-        Call::OwnAccount(person)
-        | Call::OwnSshKeys(person)
-        | Call::ChangeOwn(person, _)
-        | Call::StoreApp(person, _)
-        | Call::Register(person, ..)
-        | Call::CheckRegistration(person, _)
-            if matches!(store.presence(&person.name), Ok(Presence::Absent(_))) =>
-        {
-            refusal(Some(&person.name), "twofactor, as root on the central machine")
-        }
-        _ => None,
-    }
-}
+/// A store that answers programs without root: the files of this host, or the servers of its fleet.
+trait Accounts: Store + EnrollmentStore + OwnAccounts {}
+
+impl<S: Store + EnrollmentStore + OwnAccounts> Accounts for S {}
 
 /// The refusal, after its pause.
 fn paused(refused: Message) -> Message {
@@ -164,7 +156,7 @@ fn refuse(call: &Call, caller: Caller, refusal: &Refusal) {
 
 /// Answers a service account about another user. The policy is asked about the service of the rule, whatever the program
 /// says, and nothing else that it says of the login counts.
-fn answer_a_service(call: Call, caller: Caller, rule: &CallerRule, config: &Config, store: &Files) -> Message {
+fn answer_a_service(call: Call, caller: Caller, rule: &CallerRule, config: &Config, store: &impl Accounts) -> Message {
     let asker = Asker { caller, service: Some(&rule.service) };
     match call {
         Call::Redeem(person, guess) => {
@@ -210,7 +202,7 @@ fn factors(person: &Person, service: &str, config: &Config) -> Factors {
 
 /// Answers a process of an ordinary user: what it says of the login is a claim, so nothing is remembered for it, and no
 /// address is trusted. It learns about its own user how an answer was judged; the log has the rest, and root writes it here.
-fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -> Message {
+fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &impl Accounts) -> Message {
     let caller = asker.caller;
     match call {
         Call::Redeem(person, guess) => {

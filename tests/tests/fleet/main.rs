@@ -16,6 +16,7 @@ mod login;
 mod logins;
 mod members;
 mod network;
+mod oneself;
 mod permissions;
 mod program;
 mod races;

@@ -101,8 +101,9 @@ fn may(config: &Config, host: &Listed) -> Vec<&'static str> {
         return Vec::new();
     }
     let rule = config.hosts.iter().find(|rule| rule.is_about(&host.name));
-    let enrolls = rule.is_some_and(|rule| rule.may_enroll).then_some("enroll");
-    ["login"].into_iter().chain(enrolls).collect()
+    let further = rule.map(|rule| [(rule.may_enroll, "enroll"), (rule.may_self, "self")]);
+    let further = further.into_iter().flatten().filter(|(may, _)| *may).map(|(_, word)| word);
+    ["login"].into_iter().chain(further).collect()
 }
 
 fn as_json(config: &Config, host: &Listed) -> Value {

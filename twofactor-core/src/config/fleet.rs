@@ -118,6 +118,8 @@ pub struct HostRule {
     pub name: String,
     /// They may enroll users at their login prompts, and not only ask about logins.
     pub may_enroll: bool,
+    /// Their users may look at their own second factor there, and change it.
+    pub may_self: bool,
     /// The groups whose members they may ask about; `None`: about each user.
     pub groups: Option<Vec<String>>,
     /// Wrong codes within an hour, of one host; with more it is slowed.
@@ -172,8 +174,10 @@ mod tests {
         let about = |name: &str, host| {
             let name = name.to_owned();
             let (wrong_codes_per_hour, enrollments_per_hour) = (WRONG_CODES_PER_HOUR, ENROLLMENTS_PER_HOUR);
-            let (line, may_enroll, groups) = (1, false, None);
-            HostRule { line, name, may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour }.is_about(host)
+            let (line, may_enroll, may_self, groups) = (1, false, false, None);
+            let rule =
+                HostRule { line, name, may_enroll, may_self, groups, wrong_codes_per_hour, enrollments_per_hour };
+            rule.is_about(host)
         };
         assert!(about("web*.example.org", "web12.example.org") && about("web*.example.org", "web.example.org"));
         assert!(about("*", "db") && about("db", "db"));

@@ -93,14 +93,14 @@ pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {
         is_name
     });
     let may = section.strings("may");
-    for word in may.iter().flatten().filter(|word| !["login", "enroll"].contains(&word.value)) {
-        section.complain_about(word, "may lists login, enroll");
+    for word in may.iter().flatten().filter(|word| !["login", "enroll", "self"].contains(&word.value)) {
+        section.complain_about(word, "may lists login, enroll, self");
     }
     let lists = |word| may.as_ref().is_none_or(|may| may.iter().any(|listed| listed.value == word));
     if !lists("login") {
-        section.complain_here("may lists login, and enroll beside it");
+        section.complain_here("may lists login, and enroll and self beside it");
     }
-    let may_enroll = may.is_some() && lists("enroll");
+    let [may_enroll, may_self] = ["enroll", "self"].map(|word| may.is_some() && lists(word));
     let groups = section.strings("groups").map(|groups| {
         if groups.is_empty() {
             section.complain_here("groups is empty, so this host may ask about no user");
@@ -112,7 +112,7 @@ pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {
     let line = section.line();
     section.finish();
     let name = name?.value.to_ascii_lowercase();
-    Some(HostRule { line, name, may_enroll, groups, wrong_codes_per_hour, enrollments_per_hour })
+    Some(HostRule { line, name, may_enroll, may_self, groups, wrong_codes_per_hour, enrollments_per_hour })
 }
 
 /// The path of a file, which must be there.

@@ -28,7 +28,7 @@ use crate::store::enrollment::{
 use crate::store::error::StoreError;
 use crate::store::helpdesk::{Act, Helped, NotHelped, Request as HelpRequest, Whom};
 use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
-use crate::store::self_service::{NotChanged, Offer, OwnAccount, Request};
+use crate::store::self_service::{ChangeOutcome, NotChanged, Offer, OwnAccount, Request};
 use crate::store::wire::{Answered, Message, WireError};
 use connection::connect;
 pub use error::BrokerError;
@@ -59,6 +59,8 @@ pub struct Broker {
     patience: Duration,
     /// The user who has started this process, where it is root's.
     starter: Option<Uid>,
+    /// True where this is asked for a program without root.
+    is_for_a_user: bool,
     /// The error where none listens.
     absent: fn(PathBuf) -> BrokerError,
     /// Set once an answer has not come in time: a login waits for a stopped broker once.
@@ -69,7 +71,8 @@ impl Broker {
     /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
     pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
         let (starter, absent) = (None, BrokerError::Absent as fn(PathBuf) -> BrokerError);
-        Self { socket: socket.to_owned(), owner, patience, starter, absent, is_late: Cell::new(false) }
+        let is_late = Cell::new(false);
+        Self { socket: socket.to_owned(), owner, patience, starter, is_for_a_user: false, absent, is_late }
     }
 
     /// The link to a fleet's servers behind `socket`: it is asked as a broker is.
@@ -81,6 +84,12 @@ impl Broker {
     #[must_use]
     pub fn started_by(self, user: Uid) -> Self {
         Self { starter: Some(user), ..self }
+    }
+
+    /// The same, asked for a program without root: its wrong codes go on a count of their own.
+    #[must_use]
+    pub fn for_a_user(self) -> Self {
+        Self { is_for_a_user: true, ..self }
     }
 
     /// Makes sure that a broker listens. Asks nothing.
@@ -135,6 +144,7 @@ impl Broker {
             Some(user) => question.started_by(user),
             None => question,
         };
+        let question = if self.is_for_a_user { question.of_a_user() } else { question };
         let deadline = Instant::now() + self.patience;
         loop {
             let channel = connect(&self.socket, self.owner, deadline).map_err(|error| match error {
@@ -230,6 +240,12 @@ impl Broker {
         asked.map_err(|error| BrokerError::of_an_act(error, look))
     }
 
+    /// Changes the account of `person`, for a broker that has the answer told.
+    pub fn change_for(&self, person: &Person, request: &Request) -> ChangeOutcome {
+        let asked = self.ask(Message::requesting(person, request), Answered::change);
+        ChangeOutcome { proof: None, made: asked.map_err(|error| BrokerError::of_an_act(error, look_at_own)) }
+    }
+
     /// Changes the account of `person`. Gives the new recovery codes. Without an answer it is not known whether that was done, and
     /// the error says so.
     pub fn change_own(
@@ -237,10 +253,14 @@ impl Broker {
         person: &Person,
         request: &Request,
     ) -> Result<Result<Vec<RecoveryCode>, NotChanged>, StoreError> {
-        let look = || "twofactor self status".to_owned();
         let asked = self.ask(Message::requesting(person, request), Answered::changed);
-        asked.map_err(|error| BrokerError::of_an_act(error, look))
+        asked.map_err(|error| BrokerError::of_an_act(error, look_at_own))
     }
+}
+
+/// The command that says whether an own change was made.
+fn look_at_own() -> String {
+    "twofactor self status".to_owned()
 }
 
 /// Questions of a helpdesk about other users.

@@ -2,10 +2,11 @@
 
 use super::error::StoreError;
 use super::redemption::{Absent, Attempt};
-use crate::account::App;
 use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::notice::Notice;
 use crate::account::throttle::Source;
+use crate::account::{App, State};
 use crate::codes::otp::{Code, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
@@ -149,13 +150,38 @@ pub struct TokenRegistration {
     pub(in crate::store) serial: Serial,
     pub(in crate::store) progress: Progress,
     pub(in crate::store) invitation: Option<Invitation>,
+    pub(in crate::store) own: Option<BySelf>,
+}
+
+/// A registration that a user asks for by himself, and not at a login prompt.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct BySelf {
+    /// The notice of it.
+    pub(in crate::store) notice: Notice,
+    /// The state in which the code is burned that has proved a user with other factors; `None` for a first one.
+    pub(in crate::store) proven: Option<Box<State>>,
 }
 
 impl TokenRegistration {
     /// The registration, of a proof that this store has judged.
     pub fn of(registration: &Registration, invitation: Option<Invitation>) -> Option<Self> {
         let RegistrationProof::Progress(progress) = registration.proof else { return None };
-        Some(Self { serial: registration.serial.clone(), progress, invitation })
+        Some(Self { serial: registration.serial.clone(), progress, invitation, own: None })
+    }
+
+    /// The same, asked for by the user himself.
+    pub(in crate::store) fn by_user(self, own: BySelf) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    /// True where the state is written in which a code is burned: the account must be the one that was read.
+    pub fn burns_a_code(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.proven.is_some())
+    }
+
+    /// True where a user asks for it by himself.
+    pub fn is_by_user(&self) -> bool {
+        self.own.is_some()
     }
 
     /// The token.

@@ -13,6 +13,7 @@ mod enrolling;
 mod error;
 mod login;
 mod ownership;
+mod self_service;
 mod ssh_keys;
 #[cfg(test)]
 mod tests;

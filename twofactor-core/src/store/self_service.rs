@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::redemption::Factor;
 use crate::account::factors::Factors;
 use crate::account::invitation::InvitationCode;
+use crate::account::throttle::Source;
 use crate::account::{Confirmation, LastAccepted};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Parameters};
@@ -167,6 +168,8 @@ pub struct Terms {
     pub parameters: Parameters,
     /// The number of new recovery codes.
     pub recovery_codes: usize,
+    /// The source that wrong codes are counted under.
+    pub source: Source,
 }
 
 /// The demand on a user who sets up a first factor.

@@ -111,9 +111,10 @@ impl EnrollmentStore for Central {
             let registration = TokenRegistration::of(registration, pending.invitation).ok_or(Superseded::TokenTaken)?;
             let (now, question) = (self.now()?, self.question()?);
             let change = inventory::Change::of(Author { who: &self.who, at: now }, now);
-            let asked = Registering { host: NO_HOST, who: Some(&self.who), question: &question };
+            let (host, who) = (NO_HOST, Some(self.who.as_str()));
+            let asked = Registering { host, who, question: &question, event: "register", read: None };
             let registering = change.register(&self.database, &pending.user, &registration, asked);
-            return self.runtime.block_on(registering)?;
+            return self.runtime.block_on(registering)?.unwrap_or(Err(Superseded::TokenTaken));
         }
         self.judge(&user, "enroll", |one| one.store_pending(pending.clone()))
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod hosts;
 mod logins;
+mod own;
 mod state;
 mod store;
 mod tokens;

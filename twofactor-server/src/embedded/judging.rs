@@ -17,6 +17,7 @@ use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::VerificationRules;
 use twofactor_core::store::wire::{Call, Message};
+use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
@@ -26,6 +27,7 @@ use crate::host::Host;
 use crate::journal::complain;
 use crate::judged::{Judged, Question};
 use crate::keys::Keys;
+use crate::own_changes::answered;
 use crate::queues::Turn;
 
 /// Most questions that are judged at once. Each has a thread, which waits for the disk.
@@ -98,6 +100,7 @@ impl InFiles {
             line: Zeroizing::new(question.line.to_vec()),
             digest,
             rules,
+            own: question.own.cloned(),
         };
         let judged = spawn_blocking(move || {
             let _until_it_ends = (turn, thread);
@@ -130,11 +133,12 @@ struct Work {
     line: Zeroizing<Vec<u8>>,
     digest: Vec<u8>,
     rules: VerificationRules,
+    own: Option<Arc<OwnChanges>>,
 }
 
 impl Work {
     fn judged(&self) -> Result<Judged, ServerError> {
-        let Self { place, file, host, user, line, digest, rules } = self;
+        let Self { place, file, host, user, line, digest, rules, own } = self;
         let broken = || ServerError::BrokenSeal(user.to_string());
         let Known { answer, wrong_codes } = file.known(&host.name, host.as_of, digest)?;
         if let Some(answer) = answer {
@@ -148,7 +152,10 @@ impl Work {
         let last_wrong = |accounts: &ByName| accounts.files().last_wrong(user).unwrap_or_default();
         let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
         let before = last_wrong(&accounts);
-        let answer = call.at_host(&host.name).answered_by(&accounts);
+        let answer = match own {
+            Some(may) => answered(call, &accounts, host, may),
+            None => call.at_host(&host.name).answered_by(&accounts),
+        };
         if !changes {
             return Ok(Judged::plain(answer));
         }

@@ -1,4 +1,4 @@
-//! A token that its owner registers at the login prompt of a host.
+//! A token that its owner registers at a host.
 
 use tokio_postgres::types::Type;
 use twofactor_core::host::user::{Person, UserName};
@@ -23,17 +23,22 @@ pub(crate) struct Registering<'a> {
     pub(crate) who: Option<&'a str>,
     /// The digest of the question.
     pub(crate) question: &'a [u8],
+    /// The word for the question.
+    pub(crate) event: &'a str,
+    /// The version of the account that was judged; `None` where nothing was kept of the user.
+    pub(crate) read: Option<i64>,
 }
 
 impl Change<'_> {
-    /// Gives a token to the person who has shown two codes of it, with its row of the audit and the answer to the host.
+    /// Gives a token to the person who has shown two codes of it, with its row of the audit and the answer to the host. `None` where a
+    /// code is burned for it in an account that was changed meanwhile: nothing is written.
     pub(crate) async fn register(
         self,
         database: &Database,
         person: &Person,
         registration: &TokenRegistration,
         asked: Registering<'_>,
-    ) -> Result<Result<(), Superseded>, StoreError> {
+    ) -> Result<Option<Result<(), Superseded>>, StoreError> {
         for _ in 0..ROUNDS {
             let transaction = Transaction::begin(database, Purpose::Change(self.patience)).await?;
             let done = self.register_in(&transaction, &database.seals, person, registration, asked).await;
@@ -55,11 +60,15 @@ impl Change<'_> {
         person: &Person,
         registration: &TokenRegistration,
         asked: Registering<'_>,
-    ) -> Result<Result<(), Superseded>, Stop> {
-        let receivers = vec![person.name.clone()];
-        let wanted = Wanted { serials: vec![registration.serial().clone()], receivers, looks_for_twins: false };
+    ) -> Result<Option<Result<(), Superseded>>, Stop> {
+        let (receivers, burns_a_code) = (vec![person.name.clone()], registration.burns_a_code());
+        let serials = vec![registration.serial().clone()];
+        let wanted = Wanted { serials, receivers, looks_for_twins: burns_a_code };
         let mut loaded = LoadedTokens::at(self.now, self.by.at);
         let versions = load(transaction, seals, &mut loaded, &wanted).await?;
+        if burns_a_code && versions.get(&person.name) != asked.read.as_ref() {
+            return Ok(None);
+        }
         let stored = match register(&mut loaded, registration, person) {
             Err(Superseded::Store(error)) => return Err(error.into()),
             stored => stored,
@@ -67,8 +76,17 @@ impl Change<'_> {
         if stored.is_ok() {
             self.write(transaction, seals, loaded.into_writes(Direction::Gives)?, &versions).await?;
         }
-        note(transaction, seals, &person.name, asked, &Message::answering_stored(&stored)).await?;
-        Ok(stored)
+        note(transaction, seals, &person.name, asked, &answer(registration, &stored)).await?;
+        Ok(Some(stored))
+    }
+}
+
+/// The answer to the host.
+pub(crate) fn answer(registration: &TokenRegistration, stored: &Result<(), Superseded>) -> Message {
+    if registration.is_by_user() {
+        Message::answering_own_registration(stored)
+    } else {
+        Message::answering_stored(stored)
     }
 }
 
@@ -90,7 +108,7 @@ async fn note(
             &[
                 (&asked.host, Type::TEXT),
                 (&user.as_str(), Type::TEXT),
-                (&"register", Type::TEXT),
+                (&asked.event, Type::TEXT),
                 (&answer.in_short(), Type::TEXT),
                 (&asked.who, Type::TEXT),
                 (&asked.question, Type::BYTEA),

@@ -3,72 +3,36 @@
 //! Invariants: the code is burned, and the notice of the change written, before the change itself: a crash between leaves the
 //! account as it was, with a code used and a notice too many. All of it happens under one lock.
 
-use crate::account::enrollment::{Proposal, recovery_codes};
-use crate::account::factors::{Attestation, Factors};
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{Notice, NoticedChange};
-use crate::account::throttle::{Count, Source};
-use crate::account::{App, Confirmation, Credentials, EnrolledKey, MOST_APPS, MOST_SSH_KEYS, State, Wallet};
+use crate::account::{State, Wallet};
 use crate::codes::answer::Answer;
-use crate::codes::recovery::RecoveryCode;
-use crate::codes::secret::SecretError;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid};
-use crate::log::reason::Reason;
 use crate::store::administration::{
-    AccountAdministration as _, AccountOwnership as _, AppStatus, Author, Reset, Sharing, SshKeyView,
-    TokenAdministration as _, TokenError, TokenView,
+    AccountAdministration as _, AccountOwnership as _, Author, Reset, Sharing, SshKeyView, TokenAdministration as _,
+    TokenError,
 };
-use crate::store::enrollment::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, Registration, Superseded};
+use crate::store::changes::{self, Changer, Made, Prepared, Whole};
+use crate::store::enrollment::{EnrollmentStore as _, Pending, PendingFactor, Registration};
 use crate::store::error::StoreError;
 use crate::store::files::locations::{Files, migrated};
-use crate::store::files::user_folder::LockedAccount;
-use crate::store::newcomer::spend;
-use crate::store::redemption::{Attempt, Factor, Presence, Redemption, Store as _};
+use crate::store::redemption::{Attempt, Factor, Presence, Store as _};
 use crate::store::registry::{self, RegistryError};
 use crate::store::self_service::{
-    Change, ChangeOutcome, Changed, FirstFactor, KeyNotChanged, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken,
-    OwnedToken, Request, SelfService, Terms,
+    Change, ChangeOutcome, Changed, NewApp, NotChanged, OwnAccount, OwnedToken, Request, SelfService, Terms,
 };
 use crate::store::verification::{InvitationCheck, Presented, Redeeming, verify};
 
 impl SelfService for Files {
     fn own_account(&self, person: &Person) -> Result<OwnAccount, StoreError> {
         self.check_owner(person)?;
-        let (limits, now) = (self.rules.limits, self.clock.now()?);
         let Some(account) = self.unlocked(&person.name)? else { return Ok(OwnAccount::default()) };
-        let state = account.state()?;
-        let own = state.throttle_of(Count::Unprivileged);
-        let mut this = OwnAccount {
-            failures: state.throttle.user.count,
-            blocked_until: state.throttle.others_blocked_until(limits, now),
-            own_failures: own.user.count,
-            own_blocked_until: own.others_blocked_until(limits, now),
-            invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
-            ..OwnAccount::default()
-        };
-        let Some(status) = self.status(&person.name)? else { return Ok(this) };
-        migrated(&person.name, &state)?;
-        let app = |app: AppStatus| OwnApp {
-            label: app.label,
-            serial: app.serial,
-            issued: app.issued,
-            confirmation: app.confirmation,
-            last_accepted: app.last_accepted,
-        };
-        this.apps = status.apps.into_iter().map(app).collect();
-        let token = |token: TokenView| OwnToken {
-            serial: token.serial,
-            state: token.stage.word().to_owned(),
-            last_accepted: token.last_accepted,
-        };
-        this.tokens = status.tokens.into_iter().map(token).collect();
-        this.ssh_keys = status.ssh_keys.len();
-        this.recovery_left = status.recovery_left;
-        this.temporary_until = status.temporary_until;
-        this.last_accepted = status.last_accepted;
-        Ok(this)
+        let (state, status) = (account.state()?, self.status(&person.name)?);
+        if status.is_some() {
+            migrated(&person.name, &state)?;
+        }
+        Ok(changes::own_account(&state, status, &self.rules, self.clock.now()?))
     }
 
     fn change_own(&self, person: &Person, request: Request, terms: &Terms) -> ChangeOutcome {
@@ -82,27 +46,6 @@ impl SelfService for Files {
         let Some(account) = self.unlocked(&person.name)? else { return Ok(Vec::new()) };
         let credentials = account.credentials()?;
         Ok(credentials.iter().flat_map(|credentials| &credentials.ssh_keys).map(SshKeyView::of).collect())
-    }
-}
-
-/// A change of an account that has a factor, made up before the code for it is burned.
-enum Prepared {
-    App(App, Vec<RecoveryCode>),
-    Recovery(Vec<RecoveryCode>),
-    Reset,
-    AddedKey(EnrolledKey),
-    RemovedKey(EnrolledKey),
-}
-
-impl Prepared {
-    fn noticed(&self) -> NoticedChange {
-        match self {
-            Self::App(..) => NoticedChange::AppReplaced,
-            Self::Recovery(_) => NoticedChange::RecoveryReplaced,
-            Self::Reset => NoticedChange::Reset,
-            Self::AddedKey(_) => NoticedChange::SshKeyAdded,
-            Self::RemovedKey(_) => NoticedChange::SshKeyRemoved,
-        }
     }
 }
 
@@ -143,32 +86,27 @@ impl Files {
             return Ok(Err(NotChanged::Enrolled));
         }
         let now = self.clock.now()?;
-        let app = match self.confirmed(new, terms, now)? {
+        let app = match changes::confirmed(new, terms, self.rules.window, now)? {
             Ok(app) => app,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
-        let source = Source::claimed();
-        let attempt = attempt(&[], &source, terms);
+        let attempt = changes::attempt(&[], terms);
         let check = |typed: &InvitationCode| {
             let check = InvitationCheck { person, typed, attempt: &attempt, rules: &self.rules, now };
             verify(&mut account.state_file()?, now, check)
         };
-        let invitation = match invited(invitation, terms.first, check)? {
+        let invitation: Option<Invitation> = match changes::invited(invitation, terms.first, check)? {
             Ok(invitation) => invitation,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
-        let recovery = new_recovery_codes(terms)?;
-        let mut credentials = Credentials::none()?;
-        let mut state = account.state()?.seen_at(now);
-        if spend(&mut state, invitation, now).is_err() {
-            return Ok(Err(NotChanged::Proof(Reason::InvitationWrong)));
+        let state = account.state()?.seen_at(now);
+        match changes::first_app(app, invitation, state, terms, by_oneself(person, now))? {
+            Ok((Whole { credentials, state }, changed)) => {
+                account.write(&state, &credentials)?;
+                Ok(Ok(changed))
+            }
+            Err(not_changed) => Ok(Err(not_changed)),
         }
-        state.begin(app.token());
-        credentials.apps.push(app);
-        credentials.replace_recovery(&recovery);
-        tell(&mut state, person, now, NoticedChange::AppEnrolled);
-        account.write(&state, &credentials)?;
-        Ok(Ok(Changed { recovery, ssh_key: None }))
     }
 
     /// Registers a token as a first factor, by the rules of a registration at login.
@@ -179,10 +117,9 @@ impl Files {
         invitation: Option<&InvitationCode>,
         terms: &Terms,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
-        let source = Source::claimed();
-        let attempt = attempt(&[], &source, terms);
+        let attempt = changes::attempt(&[], terms);
         let check = |typed: &InvitationCode| self.check_invitation(person, typed, &attempt);
-        let invitation = match invited(invitation, terms.first, check)? {
+        let invitation = match changes::invited(invitation, terms.first, check)? {
             Ok(invitation) => invitation,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
@@ -191,15 +128,8 @@ impl Files {
             Err(not_changed) => return Ok(Err(not_changed)),
         };
         let factor = PendingFactor::Token(registration);
-        match self.store_pending(Pending { user: person.clone(), factor, invitation }) {
-            Ok(()) => {}
-            Err(Superseded::Store(error)) => return Err(error),
-            Err(Superseded::Entropy(error)) => return Err(error.into()),
-            Err(Superseded::Enrolled) => return Ok(Err(NotChanged::Enrolled)),
-            Err(Superseded::InvitationSpent) => return Ok(Err(NotChanged::Proof(Reason::InvitationWrong))),
-            Err(Superseded::Reset | Superseded::Expired | Superseded::TokenTaken) => {
-                return Ok(Err(NotChanged::TokenRefused));
-            }
+        if let Err(superseded) = self.store_pending(Pending { user: person.clone(), factor, invitation }) {
+            return changes::overtaken(superseded).map(Err);
         }
         self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
         Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None }))
@@ -216,13 +146,12 @@ impl Files {
         burned: &mut Option<Factor>,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let Some(proof) = proof else { return Ok(Err(NotChanged::NeedsProof)) };
-        let source = Source::claimed();
         // Before the proof is looked at: a slip in the serial must cost no recovery code.
-        if let Err(not_changed) = self.shown(person, token, &attempt(&[], &source, terms))? {
+        if let Err(not_changed) = self.shown(person, token, &changes::attempt(&[], terms))? {
             return Ok(Err(not_changed));
         }
         let readings = [proof];
-        match proven_by(&self.redeem(person, &attempt(&readings, &source, terms))?) {
+        match changes::proven_by(&self.redeem(person, &changes::attempt(&readings, terms))?) {
             Ok(factor) => *burned = Some(factor),
             Err(not_changed) => return Ok(Err(not_changed)),
         }
@@ -254,12 +183,7 @@ impl Files {
             return Err(RegistryError::Missing(self.state.join(registry::FILE)).into());
         }
         let checked = self.check_registration(person, serial, [first, second], attempt)?;
-        Ok(checked.map_err(|why| match why {
-            NotRegistered::Throttled => NotChanged::Proof(Reason::Throttled),
-            NotRegistered::NoSuchToken | NotRegistered::NotFree(_) | NotRegistered::WrongCodes(_) => {
-                NotChanged::TokenRefused
-            }
-        }))
+        Ok(checked.map_err(|why| changes::token_refused(&why)))
     }
 
     /// Has the owner of an account told at the next login. It leaves open whose account that is: an invitation in it may be for the
@@ -289,180 +213,35 @@ impl Files {
         Self::check_belongings(&account, &state, person)?;
         let now = self.clock.now()?;
         // Before the proof is looked at: a change that cannot be made must cost no recovery code.
-        let prepared = match self.prepared(change, &proof, &credentials, &state, terms, now)? {
+        let times = (self.rules.window, now);
+        let prepared = match Prepared::of(change, &proof, &credentials, &state, terms, times)? {
             Ok(prepared) => prepared,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
 
-        let (source, readings) = (Source::claimed(), [proof]);
-        let attempt = attempt(&readings, &source, terms);
+        let readings = [proof];
+        let attempt = changes::attempt(&readings, terms);
         let wallet = Wallet { credentials: Some(&credentials), factors: terms.factors };
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
         let complete = |state: &State| migrated(user, state);
         let redeeming = Redeeming { presented, missing: None, complete };
-        match proven_by(&verify(&mut account.state_file()?, now, redeeming)?) {
+        match changes::proven_by(&verify(&mut account.state_file()?, now, redeeming)?) {
             Ok(factor) => *burned = Some(factor),
             Err(not_changed) => return Ok(Err(not_changed)),
         }
-        self.make(person, &account, credentials, prepared, now).map(Ok)
-    }
-
-    /// Makes the change up, or says why it cannot be made. It tells nothing that its owner may not see without a code: the
-    /// secret of a new app is the user's own, and `self status` lists the rest.
-    fn prepared(
-        &self,
-        change: Change,
-        proof: &Answer,
-        credentials: &Credentials,
-        state: &State,
-        terms: &Terms,
-        now: UnixTime,
-    ) -> Result<Result<Prepared, NotChanged>, StoreError> {
-        let refused = |why| Ok(Err(NotChanged::SshKey(why)));
-        let keys = &credentials.ssh_keys;
-        Ok(Ok(match change {
-            Change::Replace(new) => {
-                let app = match self.confirmed(new, terms, now)? {
-                    Ok(app) => app,
-                    Err(not_changed) => return Ok(Err(not_changed)),
-                };
-                let others = credentials.apps.iter().filter(|present| present.token().label != app.token().label);
-                if others.count() >= MOST_APPS {
-                    return Ok(Err(NotChanged::TooMany));
-                }
-                Prepared::App(app, new_recovery_codes(terms)?)
-            }
-            Change::Recovery => Prepared::Recovery(new_recovery_codes(terms)?),
-            Change::Reset => Prepared::Reset,
-            Change::AddSshKey { key, .. } if keys.iter().any(|enrolled| enrolled.key == key) => {
-                return refused(KeyNotChanged::AlreadyEnrolled);
-            }
-            Change::AddSshKey { .. } if keys.len() >= MOST_SSH_KEYS => return refused(KeyNotChanged::TooMany),
-            Change::AddSshKey { key, label } => {
-                Prepared::AddedKey(EnrolledKey { key, label, issued: now, attestation: Attestation::None })
-            }
-            Change::RemoveSshKey(fingerprint) => match keys.iter().find(|one| one.key.fingerprint() == fingerprint) {
-                None => return refused(KeyNotChanged::NoKey),
-                Some(key) if !opens_without(key, credentials, state, proof, &terms.accepted) => {
-                    return refused(KeyNotChanged::LastCredential);
-                }
-                Some(key) => Prepared::RemovedKey(key.clone()),
-            },
-            // A first factor needs no proof, and a token more than one.
-            Change::Enroll(_) | Change::Token(_) => return Ok(Err(NotChanged::Enrolled)),
-        }))
-    }
-
-    /// Makes the change, once the code for it is burned.
-    fn make(
-        &self,
-        person: &Person,
-        account: &LockedAccount,
-        mut credentials: Credentials,
-        prepared: Prepared,
-        now: UnixTime,
-    ) -> Result<Changed, StoreError> {
-        let mut state = account.state()?;
-        tell(&mut state, person, now, prepared.noticed());
-        let mut changed = Changed { recovery: Vec::new(), ssh_key: None };
-        match prepared {
-            Prepared::Reset => {
+        let (made, changed) = prepared.made(credentials, account.state()?, by_oneself(person, now));
+        match made {
+            Made::Changed(Whole { credentials, state }) => account.write(&state, &credentials)?,
+            Made::Reset(Whole { state, .. }) => {
                 account.overwrite_state(&state)?;
-                self.reset_account(account, &person.name, Reset::Everything)?;
-                return Ok(changed);
-            }
-            Prepared::App(app, recovery) => {
-                credentials.apps.retain(|present| present.token().label != app.token().label);
-                state.begin(app.token());
-                credentials.apps.push(app);
-                credentials.replace_recovery(&recovery);
-                changed.recovery = recovery;
-            }
-            Prepared::Recovery(recovery) => {
-                credentials.replace_recovery(&recovery);
-                changed.recovery = recovery;
-            }
-            Prepared::AddedKey(key) => {
-                changed.ssh_key = Some(SshKeyView::of(&key));
-                credentials.ssh_keys.push(key);
-            }
-            Prepared::RemovedKey(key) => {
-                changed.ssh_key = Some(SshKeyView::of(&key));
-                credentials.ssh_keys.retain(|other| other.key != key.key);
+                self.reset_account(&account, user, Reset::Everything)?;
             }
         }
-        account.write(&state, &credentials)?;
-        Ok(changed)
-    }
-
-    /// The app of a new secret, with the code that has confirmed it burned.
-    fn confirmed(&self, new: NewApp, terms: &Terms, now: UnixTime) -> Result<Result<App, NotChanged>, StoreError> {
-        let NewApp { label, secret, code } = new;
-        if secret.bits() != 8 * terms.parameters.algorithm.secret_length() {
-            return Ok(Err(NotChanged::BadSecret));
-        }
-        let proposal = Proposal::with_secret(secret, label, terms.parameters, "", "", now)?;
-        Ok(proposal.try_code(&code, self.rules.window, now).map_err(|_| NotChanged::Unconfirmed))
+        Ok(Ok(changed))
     }
 }
 
-/// The invitation of a user who sets up a first factor, where one is needed or was typed. `check` looks at the code.
-fn invited(
-    typed: Option<&InvitationCode>,
-    first: FirstFactor,
-    check: impl FnOnce(&InvitationCode) -> Result<Result<Invitation, Reason>, StoreError>,
-) -> Result<Result<Option<Invitation>, NotChanged>, StoreError> {
-    match (typed, first) {
-        (None, FirstFactor::Open) => Ok(Ok(None)),
-        (None, FirstFactor::Invited) => Ok(Err(NotChanged::NeedsInvitation)),
-        (Some(typed), _) => Ok(check(typed)?.map(Some).map_err(NotChanged::Proof)),
-    }
-}
-
-/// True when a user who has used up this proof can begin every login without this ssh key that the key opens, one of `accepted`
-/// counting there. Else taking it away would shut the user out, or leave an account that counts as not enrolled, which a policy may
-/// let in.
-fn opens_without(
-    key: &EnrolledKey,
-    credentials: &Credentials,
-    state: &State,
-    proof: &Answer,
-    accepted: &[Factors],
-) -> bool {
-    let wallet = Wallet { credentials: Some(credentials), factors: Factors::ALL };
-    let used = usize::from(wallet.has_on_paper(proof, state));
-    let opens = |factors: Factors| {
-        let app = |app: &App| app.confirmation() == Confirmation::Confirmed && factors.app;
-        let another = |other: &EnrolledKey| other.key != key.key && factors.accept_ssh_key(other.attestation);
-        credentials.apps.iter().any(app)
-            || credentials.held.iter().any(|held| held.status == TokenStatus::Good && factors.token)
-            || (credentials.recovery_left(state) > used && factors.recovery)
-            || credentials.ssh_keys.iter().any(another)
-    };
-    let counts = |factors: &&Factors| factors.accept_ssh_key(key.attestation);
-    opens(Factors::ALL) && accepted.iter().filter(counts).all(|factors| opens(*factors))
-}
-
-/// The factor of the code with which a user has proved himself.
-fn proven_by(redemption: &Redemption) -> Result<Factor, NotChanged> {
-    match redemption {
-        Redemption::Redeemed(redeemed) => Ok(redeemed.factor().clone()),
-        Redemption::NearMiss { .. } => Err(NotChanged::Proof(Reason::WrongCode)),
-        Redemption::Refused { reason, .. } => Err(NotChanged::Proof(*reason)),
-    }
-}
-
-/// New recovery codes, where they count.
-fn new_recovery_codes(terms: &Terms) -> Result<Vec<RecoveryCode>, SecretError> {
-    recovery_codes(if terms.factors.recovery { terms.recovery_codes } else { 0 })
-}
-
-fn attempt<'a>(readings: &'a [Answer], source: &'a Source, terms: &Terms) -> Attempt<'a> {
-    Attempt { readings, previous: None, source, factors: terms.factors, remember: None }
-}
-
-/// Has the owner told at the next login.
-fn tell(state: &mut State, person: &Person, at: UnixTime, change: NoticedChange) {
-    state.uid = Some(person.uid);
-    state.notice(Notice { at, by: person.uid, change });
+/// The user as the changer of the own account: the kernel has named the uid.
+fn by_oneself(person: &Person, now: UnixTime) -> Changer<'_> {
+    Changer { owner: person, by: person.uid, at: now }
 }

@@ -176,6 +176,16 @@ impl LoadedTokens {
         account.is_some_and(|kept| kept.credentials.is_some())
     }
 
+    /// Changes the state of a user who was read.
+    pub(super) fn change_state(&mut self, user: &UserName, change: impl FnOnce(&mut State)) {
+        if let Some(owner) = self.owners.get_mut(user)
+            && let Ok(account) = &mut owner.account
+        {
+            change(&mut account.get_or_insert_default().state);
+            owner.is_changed = true;
+        }
+    }
+
     /// Adds a line to the history.
     pub fn record_line(&mut self, line: HistoryLine) {
         self.lines.push(line);

@@ -210,6 +210,11 @@ impl InMemory<'_> {
     fn keep(&self, state: &State) {
         self.change.replace(Change::State(text_of(state)));
     }
+
+    /// The state after all that was verified.
+    pub(super) fn into_state(self) -> State {
+        self.state
+    }
 }
 
 /// Counting first and settling after it is one write here: the user who types the codes cannot end the server between the two.
@@ -237,6 +242,7 @@ impl Ledger for InMemory<'_> {
         let counts = |state: &State| Count::ALL.map(|count| state.throttle_of(count).clone());
         self.guessed.set(counts(kept) == counts(&charged) && counts(&charged) != counts(&self.state));
         self.keep(kept);
+        self.state = kept.clone();
         Ok(())
     }
 }

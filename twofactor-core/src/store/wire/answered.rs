@@ -8,6 +8,7 @@ use crate::log::reason::Reason;
 use crate::store::enrollment::{EnrollmentStatus, NotRegistered, Registration, Superseded};
 use crate::store::error::{Loss, StoreError, Unusable};
 use crate::store::redemption::{Absent, Factor, Presence, Redeemed, Redemption, Remembered, Stripping};
+use crate::store::self_service::{Changed, NotChanged};
 use thiserror::Error;
 
 /// An answer of the other end, to be read as one kind of answer.
@@ -173,9 +174,22 @@ impl Message {
         of_stored(stored)
     }
 
+    /// The same to a user who has registered a token by himself.
+    pub fn answering_own_registration(stored: &Result<(), Superseded>) -> Self {
+        match stored {
+            Ok(()) => Self::answering_change(&Ok(Changed { recovery: Vec::new(), ssh_key: None })),
+            Err(Superseded::Store(error)) => of_error(error),
+            Err(Superseded::Enrolled) => Self::answering_change(&Err(NotChanged::Enrolled)),
+            Err(Superseded::InvitationSpent) => {
+                Self::answering_change(&Err(NotChanged::Proof(Reason::InvitationWrong)))
+            }
+            Err(_) => Self::answering_change(&Err(NotChanged::TokenRefused)),
+        }
+    }
+
     /// An answer in a few words, for a record: what it says, and the reason or the factor.
     pub fn in_short(&self) -> String {
-        let words = [ANSWER, "reason", "token", "error"].map(|key| self.find(key).ok().flatten());
+        let words = [ANSWER, "reason", "why", "token", "error"].map(|key| self.find(key).ok().flatten());
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
@@ -209,6 +223,11 @@ impl Message {
         Self::new(ANSWER, FAILED).with("error", reason.word()).with("problem", problem).with("remedy", hint)
     }
 
+    /// The refusal of a host that may only ask about logins, when a user of it asks about himself.
+    pub fn not_at_this_host() -> Self {
+        Self::refusing(Reason::NotRoot, NOT_HERE.0, NOT_HERE.1)
+    }
+
     /// True for the answer of a server that cannot judge at the moment: its database, its clock or its keys are not there. Another one
     /// may be able to.
     pub fn says_that_nothing_was_judged(&self) -> bool {
@@ -219,7 +238,11 @@ impl Message {
     #[must_use]
     pub fn without_details(&self) -> Self {
         if self.find(ANSWER).is_ok_and(|word| word == Some(FAILED)) {
-            let reason = self.error().ok().flatten().map_or(Reason::StoreUnavailable, |said| said.reason);
+            let said = self.error().ok().flatten();
+            if said.as_ref().is_some_and(|said| said.problem == NOT_HERE.0) {
+                return Self::not_at_this_host();
+            }
+            let reason = said.map_or(Reason::StoreUnavailable, |said| said.reason);
             return Self::refusing(reason, UNTOLD.0, UNTOLD.1);
         }
         // Only these: a right code that opens nothing must not be told from a wrong one.
@@ -256,6 +279,12 @@ pub(super) fn untold() -> StoreError {
     let (problem, hint) = (UNTOLD.0.to_owned(), UNTOLD.1.to_owned());
     StoreError::Unusable(Box::new(Said { reason: Reason::StoreUnavailable, problem, hint, loss: None }))
 }
+
+/// The problem and the hint for users of a host that lets them change nothing. Each of them may read it.
+const NOT_HERE: (&str, &str) = (
+    "your second factor is that of a fleet, and cannot be seen or changed on this host",
+    "use a host that may, or ask your administrator: see may in [[host]] of twofactor.toml(5)",
+);
 
 /// The problem and the hint in the place of those that such a program is not told.
 const UNTOLD: (&str, &str) = ("the broker cannot answer", "its line in the log says why");

@@ -26,7 +26,7 @@ use crate::store::enrollment::{
 use crate::store::error::StoreError;
 use crate::store::helpdesk::{Request as HelpRequest, Whom};
 use crate::store::redemption::{Attempt, Store};
-use crate::store::self_service::Request;
+use crate::store::self_service::{Change, Request};
 
 /// A question.
 #[derive(Debug)]
@@ -177,6 +177,7 @@ impl Call {
     pub fn token(&self) -> Option<&Serial> {
         match self {
             Self::CheckRegistration(_, token) | Self::Register(_, token, _) => Some(&token.serial),
+            Self::ChangeOwn(_, Request { change: Change::Token(token), .. }) => Some(&token.serial),
             _ => None,
         }
     }
@@ -209,7 +210,7 @@ impl Call {
             Self::Hello => "hello",
             Self::OwnAccount(_) => "self-status",
             Self::OwnSshKeys(_) => "self-ssh-keys",
-            Self::ChangeOwn(..) => "self",
+            Self::ChangeOwn(_, request) => self_service::word_of(&request.change),
             Self::Help(_) => "help",
         }
     }
@@ -308,7 +309,7 @@ impl Call {
                 .ok_or(WireError::Value(ASK))?,
         };
         // A newer program may add what restricts a question: it must not be passed over.
-        message.must_have_only(keys, &[STARTED_BY, ATTEMPT])?;
+        message.must_have_only(keys, &[STARTED_BY, ATTEMPT, ASKER])?;
         Ok(match verb {
             "presence" => Self::Presence(user(message)?),
             "code-lengths" => Self::CodeLengths(user(message)?),
@@ -392,6 +393,21 @@ impl Message {
         Ok(self.parsed_if_there(STARTED_BY)?.map(Uid))
     }
 
+    /// The question of a program without root, as the broker of a host brings it to a central store.
+    #[must_use]
+    pub(in crate::store) fn of_a_user(self) -> Self {
+        self.with(ASKER, USER)
+    }
+
+    /// True for such a question: its wrong codes go on the count of programs without root. A host says so itself.
+    pub fn is_of_a_user(&self) -> Result<bool, WireError> {
+        match self.find(ASKER)? {
+            None => Ok(false),
+            Some(USER) => Ok(true),
+            Some(_) => Err(WireError::Value(ASKER)),
+        }
+    }
+
     /// The question under a number of its own: asked again under it, it is the same question, and gets the same answer.
     #[must_use]
     pub fn numbered(self, number: u128) -> Self {
@@ -434,6 +450,8 @@ impl Message {
 
 const STARTED_BY: &str = "started_by";
 const ATTEMPT: &str = "attempt";
+const ASKER: &str = "asker";
+const USER: &str = "user";
 const UNINTELLIGIBLE: &str = "?";
 
 fn user(message: &Message) -> Result<UserName, WireError> {

@@ -23,6 +23,19 @@ use crate::store::self_service::{
     Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, OwnedToken, Permitted, Request,
 };
 
+/// The word for a change, as it stands in the message.
+pub(super) fn word_of(change: &Change) -> &'static str {
+    match change {
+        Change::Enroll(_) => "self-enroll",
+        Change::Replace(_) => "self-replace",
+        Change::Reset => "self-reset",
+        Change::Recovery => "self-recovery",
+        Change::Token(_) => "self-token",
+        Change::AddSshKey { .. } => "self-ssh-key-add",
+        Change::RemoveSshKey(_) => "self-ssh-key-remove",
+    }
+}
+
 /// The keys of each change.
 pub(super) fn keys_of(change: &str) -> Option<&'static [&'static str]> {
     Some(match change {
@@ -97,22 +110,19 @@ impl Message {
     /// A change that a user asks for.
     pub(in crate::store) fn requesting(person: &Person, request: &Request) -> Self {
         let Request { proof, invitation, change } = request;
+        let this = Self::asking_of(word_of(change), person);
         let this = match change {
-            Change::Enroll(new) => Self::asking_of("self-enroll", person).with_new_app(new),
-            Change::Replace(new) => Self::asking_of("self-replace", person).with_new_app(new),
-            Change::Reset => Self::asking_of("self-reset", person),
-            Change::Recovery => Self::asking_of("self-recovery", person),
+            Change::Enroll(new) | Change::Replace(new) => this.with_new_app(new),
+            Change::Reset | Change::Recovery => this,
             Change::Token(OwnedToken { serial, codes }) => {
-                let this = Self::asking_of("self-token", person).with("serial", serial.as_str());
+                let this = this.with("serial", serial.as_str());
                 codes.iter().fold(this, |this, code| this.with("code", code.expose()))
             }
-            Change::AddSshKey { key, label } => Self::asking_of("self-ssh-key-add", person)
-                .with("ssh_key", key.kind().word())
-                .with("key", &key.base64())
-                .with("label", label.as_str()),
-            Change::RemoveSshKey(fingerprint) => {
-                Self::asking_of("self-ssh-key-remove", person).with("fingerprint", fingerprint.as_str())
+            Change::AddSshKey { key, label } => {
+                let this = this.with("ssh_key", key.kind().word()).with("key", &key.base64());
+                this.with("label", label.as_str())
             }
+            Change::RemoveSshKey(fingerprint) => this.with("fingerprint", fingerprint.as_str()),
         };
         let proof = proof.as_ref().and_then(Answer::digits);
         this.with_some("proof", proof).with_some("invitation", invitation.as_ref().map(InvitationCode::expose))
@@ -127,7 +137,7 @@ impl Message {
         let mut this = Self::new(ANSWER, "account");
         for OwnApp { label, serial, issued, confirmation, last_accepted } in &account.apps {
             this = this.with("app", label.as_str()).with("app_serial", serial.as_str());
-            this = this.with_plain("app_issued", issued).with("app_state", word_of(*confirmation));
+            this = this.with_plain("app_issued", issued).with("app_state", word_of_app(*confirmation));
             this = this.with("app_last", &time_or_never(*last_accepted));
         }
         for OwnToken { serial, state, last_accepted } in &account.tokens {
@@ -276,6 +286,16 @@ impl Answered {
         self.message().parts(&["ssh_key"]).iter().skip(1).map(Message::ssh_key_view).collect()
     }
 
+    /// The change, or the reason for which there is none.
+    pub(in crate::store) fn change(&self) -> Result<Result<Changed, NotChanged>, WireError> {
+        let recovery = match self.changed()? {
+            Ok(recovery) => recovery,
+            Err(why) => return Ok(Err(why)),
+        };
+        let ssh_key = self.message().find("ssh_key")?.map(|_| self.message().ssh_key_view()).transpose()?;
+        Ok(Ok(Changed { recovery, ssh_key }))
+    }
+
     /// The new recovery codes, or the reason for which nothing was changed.
     pub(in crate::store) fn changed(&self) -> Result<Result<Vec<RecoveryCode>, NotChanged>, WireError> {
         let Some(why) = self.not_changed()? else {
@@ -306,7 +326,7 @@ impl Answered {
     }
 }
 
-fn word_of(confirmation: Confirmation) -> &'static str {
+fn word_of_app(confirmation: Confirmation) -> &'static str {
     match confirmation {
         Confirmation::Confirmed => "active",
         Confirmation::Pending => "pending",

@@ -23,7 +23,8 @@ impl Fixture {
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let request = Request { proof: Some(Answer::parse(typed.as_bytes())), invitation: None, change };
         let (factors, first, parameters) = (Factors::ALL, FirstFactor::Invited, self.parameters);
-        let terms = Terms { factors, accepted: accepted.to_vec(), first, parameters, recovery_codes: 10 };
+        let (accepted, source) = (accepted.to_vec(), Source::claimed());
+        let terms = Terms { factors, accepted, first, parameters, recovery_codes: 10, source };
         self.store.change_own(&self.alice, request, &terms).made
     }
 
@@ -68,7 +69,8 @@ fn without_a_code_no_key_is_added_or_removed() {
     fixture.add(1, &fixture.code(0, NOW)).unwrap();
     let (before, keys) = (fixture.state(), fixture.store.own_ssh_keys(&fixture.alice).unwrap());
     let (factors, first, parameters) = (Factors::ALL, FirstFactor::Invited, fixture.parameters);
-    let terms = Terms { factors, accepted: vec![Factors::ALL], first, parameters, recovery_codes: 10 };
+    let (accepted, source) = (vec![Factors::ALL], Source::claimed());
+    let terms = Terms { factors, accepted, first, parameters, recovery_codes: 10, source };
     let add = Change::AddSshKey { key: key(2), label: Label::key() };
     for change in [add, Change::RemoveSshKey(key(1).fingerprint())] {
         let request = Request { proof: None, invitation: None, change };
