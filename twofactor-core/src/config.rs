@@ -421,6 +421,7 @@ enrollments_per_hour = 7
             ("\"login\", ", "", "may lists login, and enroll and self beside it"),
             ("\"desk\"", "\"de sk\"", "12:8: name is the name of a host"),
             ("\"desk\"", "\"*.*\"", "12:8: name is the name of a host"),
+            ("\"desk\"", "\"10.0.0.5\"", "12:8: name is the name of a host"),
             ("[\"web\", \"ops\"]", "[]", "groups is empty"),
             ("[\"web\", \"ops\"]", "\"web\"", "14:10: this must be a list"),
             ("= 50", "= 0", "wrong_codes_per_hour"),

@@ -121,7 +121,7 @@ impl Server {
             About::Nobody => (UserName::new("?").map_err(|_| WireError::Value("user"))?, None),
         };
         let judging = timeout(PATIENCE, async {
-            if let Some(refused) = self.is_of_another_host(&user, groups).await {
+            if let Some(refused) = self.is_of_another_host(&host.name, &user, groups).await {
                 return Ok(refused);
             }
             if call.enrolls_uninvited()
@@ -201,9 +201,9 @@ impl Server {
     }
 
     /// The refusal of a question about a user who is in none of the host's groups.
-    async fn is_of_another_host(&self, user: &UserName, groups: Option<&[String]>) -> Option<Message> {
+    async fn is_of_another_host(&self, host: &str, user: &UserName, groups: Option<&[String]>) -> Option<Message> {
         let hint = "see groups in [[host]] of twofactor.toml(5), on the server";
-        match self.memberships.is_member(user, groups?).await {
+        match self.memberships.is_member(host, user, groups?).await {
             Ok(true) => None,
             Ok(false) => Some(Message::refusing(Reason::NotRoot, "this host may not ask about the user", hint)),
             Err(doubt) => {
@@ -220,7 +220,7 @@ impl Server {
     /// is used up. What is not refused is counted, whatever comes of it.
     async fn is_closed(&self, host: &Host, user: &UserName) -> Result<Option<Message>, ServerError> {
         let policy = Arc::clone(&self.policy);
-        match self.memberships.lets_enroll(user, policy, SystemClock.now()?).await {
+        match self.memberships.lets_enroll(&host.name, user, policy, SystemClock.now()?).await {
             Ok(true) => {}
             Ok(false) => {
                 let hint = "on the server: twofactor invite USER, or a rule for twofactor-fleet in twofactor.toml(5)";

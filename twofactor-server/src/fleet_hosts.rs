@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
-use twofactor_core::config::fleet::is_host_name;
+use twofactor_core::config::fleet::names_a_host;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::StoreError;
@@ -73,7 +73,7 @@ impl FleetHosts {
     /// Adds a host, and gives the code with which it joins. It may ask about users of these groups; about all where there is none.
     pub(crate) async fn add(&self, name: &str, groups: &[String], again: Again) -> Result<Added, ServerError> {
         let name = name.to_ascii_lowercase();
-        if !is_host_name(&name) || name.ends_with('.') {
+        if !names_a_host(&name) {
             return Ok(Added::NoName);
         }
         for _ in 0..ROUNDS {

@@ -2,7 +2,8 @@
 //! the server's policy opens an enrollment.
 //!
 //! Invariants: a name that the database spells otherwise, or does not know, is no member; what cannot be looked up in time is refused.
-//! Look-ups block, so they have threads of their own, of which no more than a number wait for a directory that hangs.
+//! Look-ups block, so they have threads of their own, of which no more than a number wait for a directory that hangs, and fewer of them for
+//! the questions of one host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +26,9 @@ const FRESH: Duration = Duration::from_secs(15);
 /// The longest look-up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Most look-ups at once.
+/// Most look-ups at once, and most for one host.
 const THREADS: usize = 128;
+const OF_ONE_HOST: usize = 16;
 
 /// Most answers that are kept.
 const MOST: usize = 16 * 1024;
@@ -35,6 +37,7 @@ const MOST: usize = 16 * 1024;
 pub(crate) struct Memberships {
     known: Mutex<HashMap<Question, (bool, Instant)>>,
     threads: Arc<Semaphore>,
+    of_hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 /// A user and groups.
@@ -42,40 +45,55 @@ type Question = (UserName, Vec<String>);
 
 impl Memberships {
     pub(crate) fn new() -> Self {
-        Self { known: Mutex::default(), threads: Arc::new(Semaphore::new(THREADS)) }
+        Self { known: Mutex::default(), threads: Arc::new(Semaphore::new(THREADS)), of_hosts: Mutex::default() }
     }
 
-    /// True when `user` is in one of `groups`. An error where that is not certain.
-    pub(crate) async fn is_member(&self, user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
+    /// True when `user`, about whom `host` asks, is in one of `groups`. An error where that is not certain.
+    pub(crate) async fn is_member(&self, host: &str, user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
         let question = (user.clone(), groups.to_vec());
         if let Some(known) = self.known(&question) {
             return Ok(known);
         }
         let (user, groups) = question.clone();
-        let found = self.in_a_thread(move || look_up(&user, &groups)).await?;
+        let found = self.in_a_thread(host, move || look_up(&user, &groups)).await?;
         self.keep(question, found);
         Ok(found)
     }
 
-    /// True when the policy of the server lets `user` set up a first factor at a host without an invitation. An error where that is
+    /// True when the policy of the server lets `user` set up a first factor at `host` without an invitation. An error where that is
     /// not certain.
-    pub(crate) async fn lets_enroll(&self, user: &UserName, policy: Arc<Config>, now: UnixTime) -> Result<bool, Doubt> {
+    pub(crate) async fn lets_enroll(&self, host: &str, user: &UserName, policy: Arc<Config>, now: UnixTime) -> Result<bool, Doubt> {
         let user = user.clone();
-        self.in_a_thread(move || is_open(&policy, &user, now)).await
+        self.in_a_thread(host, move || is_open(&policy, &user, now)).await
     }
 
-    async fn in_a_thread(&self, look_up: impl FnOnce() -> Result<bool, Doubt> + Send + 'static) -> Result<bool, Doubt> {
+    async fn in_a_thread(
+        &self,
+        host: &str,
+        look_up: impl FnOnce() -> Result<bool, Doubt> + Send + 'static,
+    ) -> Result<bool, Doubt> {
         let late = || Doubt::Failed(LookupError("it takes too long".to_owned()));
         let looked_up = timeout(PATIENCE, async {
+            let of_host = self.of_host(host).acquire_owned().await.map_err(|_| late())?;
             let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| late())?;
             let found = spawn_blocking(move || {
                 // Until it ends, however long the question has been given up.
-                let _thread = thread;
+                let _both = (of_host, thread);
                 look_up()
             });
             found.await.unwrap_or_else(|_| Err(late()))
         });
         looked_up.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// The threads of a host. Those that none of its questions uses are forgotten.
+    fn of_host(&self, host: &str) -> Arc<Semaphore> {
+        let mut of_hosts = self.of_hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if of_hosts.len() >= MOST {
+            of_hosts.retain(|_, threads| threads.available_permits() < OF_ONE_HOST);
+        }
+        let threads = of_hosts.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(OF_ONE_HOST)));
+        Arc::clone(threads)
     }
 
     fn known(&self, question: &Question) -> Option<bool> {
@@ -111,4 +129,36 @@ pub(crate) fn is_open(policy: &Config, user: &UserName, now: UnixTime) -> Result
     let facts = Facts { user: Some(user), service: ENROLLMENT_SERVICE, rhost: None };
     let ruling = policy::judge(policy, NullOk::No, &facts, None, &SystemUsers, now);
     Ok(matches!(ruling.decision, Decision::AskOrEnroll(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_host_whose_look_ups_hang_leaves_threads_for_others() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let memberships = Arc::new(Memberships::new());
+        runtime.block_on(async {
+            let mut ends = Vec::new();
+            for _ in 0..OF_ONE_HOST {
+                let (end, ended) = channel::<()>();
+                let memberships = Arc::clone(&memberships);
+                let hanging = tokio::spawn(async move {
+                    memberships.in_a_thread("hostile", move || Ok(ended.recv().is_ok())).await
+                });
+                ends.push((end, hanging));
+            }
+            while memberships.of_host("hostile").available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(memberships.in_a_thread("honest", || Ok(true)).await.unwrap());
+            assert!(memberships.in_a_thread("hostile", || Ok(true)).await.is_err(), "it waits, and not for long");
+            let (first, _) = ends.remove(0);
+            drop(first);
+            assert!(memberships.in_a_thread("hostile", || Ok(true)).await.unwrap());
+            ends.clear();
+        });
+    }
 }

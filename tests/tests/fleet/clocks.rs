@@ -1,15 +1,31 @@
 //! Clocks that differ: of a server and the database, by seconds, a minute and an hour.
 
 use std::io::Read as _;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::store::broker::{Broker, LINK};
+use twofactor_tests::artifacts::{debug, link, server};
+use twofactor_tests::private_host::private_host;
 use twofactor_tests::requirements;
 
-use super::network::ask;
+use super::joining::{self, added};
+use super::login::link_of_command;
+use super::members::{self, Member};
+use super::network::{HELLO, ask};
 use super::program::{Machine, Serving, said};
-use super::{Enrolled, Fleet, question};
+use super::{Enrolled, Fleet, is_accepted, question, redeem};
 
 const WEB1: &str = "web1.example.org";
+
+/// A program whose clock is off by so many seconds, or days with a `d` behind them.
+fn off(mut command: Command, by: &str) -> Command {
+    command.env("LD_PRELOAD", requirements::faketime().unwrap()).env("FAKETIME", by);
+    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
+    command
+}
 
 #[test]
 fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
@@ -21,12 +37,7 @@ fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
     machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
     let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let desk = fleet.host("desk");
-    let off = |arguments: &[&str], by: &str| {
-        let mut command = machine.command(arguments);
-        command.env("LD_PRELOAD", requirements::faketime().unwrap()).env("FAKETIME", by);
-        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
-        command
-    };
+    let off = |arguments: &[&str], by: &str| off(machine.command(arguments), by);
     for (place, (by, seconds, is_judged)) in [
         ("+2", 2, true),
         ("-20", 20, true),
@@ -67,4 +78,49 @@ fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
             assert_eq!(again, "redeemed app", "{by}");
         }
     }
+}
+
+#[test]
+fn the_clock_of_a_host_counts_for_nothing() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let _ = (server(), link(), debug());
+    private_host(|host| {
+        let rule = format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n");
+        let Some(machine) = joining::central(&rule) else { return };
+        let _serving = machine.serve();
+        let joined = joining::join(host, machine.address, &added(&machine, &[WEB1]), &[]);
+        assert!(joined.status.success(), "{}", said(&joined));
+        let store = Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12));
+        for (place, by) in ["+60", "-60", "+3600", "-3600"].into_iter().enumerate() {
+            let _linked = link_of_command(off(host.command(link()), by));
+            let alice = Enrolled::through(&store, &format!("alice{place}"));
+            // By the clock of the server: the code of the present is good, and none that the host's clock names.
+            let steps = by.parse::<i64>().unwrap() / 30;
+            assert!(steps.abs() < 10 || !is_accepted(redeem(&store, &alice.person, &alice.code(steps))), "{by}");
+            assert!(is_accepted(redeem(&store, &alice.person, &alice.code(0))), "{by}");
+            let status = off(host.command(&debug().tool), by).args(["fleet", "status"]).output().unwrap();
+            assert!(status.status.success(), "{by}: {}", said(&status));
+        }
+    });
+}
+
+#[test]
+fn a_certificate_of_the_fleets_own_authority_that_has_ended_opens_nothing() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let Some(machine) = members::central() else { return };
+    // By a server whose clock is a hundred days behind; it judges nothing, and lets hosts join.
+    let mut serving = Serving(off(machine.command(&["serve"]), "-100d").spawn().unwrap());
+    machine.until_it_listens();
+    let web1 = Member::joined(&machine, WEB1);
+    serving.end();
+    let _serving = machine.serve();
+    // Whatever its row says.
+    machine.postgres.sql("update twofactor.certificate set until = clock_timestamp() + interval '1 year'");
+    assert!(ask(&mut web1.connect(machine.address), HELLO).is_err());
+    let new = Member::joined_as(&machine, &[WEB1, "--again"]);
+    assert_eq!(ask(&mut new.connect(machine.address), HELLO).unwrap().in_short(), "done");
 }

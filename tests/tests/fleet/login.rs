@@ -56,7 +56,11 @@ pub(crate) fn join<S>(host: &Host, machine: &Machine<S>, certified: &Certified) 
 
 /// Starts the link of a private host that is configured.
 pub(crate) fn link_of(host: &Host) -> Linked {
-    let mut command = host.command(link());
+    link_of_command(host.command(link()))
+}
+
+/// Starts the link by this command of a private host.
+pub(crate) fn link_of_command(mut command: Command) -> Linked {
     command.args(["--listen", LINK]).stdin(Stdio::null());
     let linked = Linked(command.spawn().unwrap());
     let until = Instant::now() + Duration::from_secs(20);

@@ -169,6 +169,9 @@ fn of_simultaneous_hosts_with_one_code_exactly_one_joins() {
 fn a_certificate_bears_the_name_that_was_added_and_a_host_is_heard_under_it_alone() {
     let Some(machine) = central() else { return };
     let _serving = machine.serve();
+    // An address is no name.
+    let address = machine.tool(&["host", "add", "10.0.0.5"]);
+    assert_eq!(address.status.code(), Some(2), "{}", said(&address));
     let code = JoinCode::read(&added(&machine, &["WEB1.example.org"])).unwrap();
     let key = HostKey::generate().unwrap();
     // A request that claims a name is no request.

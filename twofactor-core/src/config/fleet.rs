@@ -155,6 +155,16 @@ pub fn is_host_name(name: &str) -> bool {
     (1..=253).contains(&name.len()) && name.bytes().all(is_plain) && !name.starts_with(['-', '.'])
 }
 
+/// True for a host name that no address can be taken for: its last part is no number (RFC 1123, section 2.1). A certificate bears such a
+/// name.
+pub fn names_a_host(name: &str) -> bool {
+    let is_number = |part: &str| {
+        let hexadecimal = part.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        hexadecimal || part.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    is_host_name(name) && !is_number(name.rsplit('.').next().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +176,16 @@ mod tests {
         assert_eq!(parsed("192.0.2.1:99").as_deref(), Some("192.0.2.1:99"));
         for wrong in ["", ":7443", "otp1:0", "otp1:70000", "otp1:x", "https://otp1", "otp 1", "-otp1"] {
             assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_and_its_like_name_no_host() {
+        for name in ["web1", "web1.example.org", "10.example.org", "3com", "0x.org", "1a"] {
+            assert!(names_a_host(name), "{name}");
+        }
+        for name in ["10.0.0.5", "10", "127.1", "web1.5", "0x7f.0x1", "2130706433", "web1.", "", "fe80::1", "web_1"] {
+            assert!(!names_a_host(name), "{name}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::fleet::{
     self, Backing, CentralStore, ENROLLMENTS_PER_HOUR, HostRule, Membership, Port, ServerAddress, SiteFiles,
-    WRONG_CODES_PER_HOUR, is_host_name,
+    WRONG_CODES_PER_HOUR, is_host_name, names_a_host,
 };
 use crate::text::document::{Found, Section};
 
@@ -86,7 +86,7 @@ fn site_files(section: &Section<'_, '_>) -> Option<SiteFiles> {
 pub(super) fn host(section: Section<'_, '_>) -> Option<HostRule> {
     let name = required(&section, "name", section.string("name")).filter(|name| {
         // One star at most, which stands for a part of a name.
-        let is_name = is_host_name(&name.value.replacen('*', "x", 1));
+        let is_name = names_a_host(&name.value.replacen('*', "x", 1));
         if !is_name {
             section.complain_about(name, "name is the name of a host, with one * for any letters or without");
         }
