@@ -1,9 +1,10 @@
 //! PostgreSQL of the distribution, with a cluster of its own in a temporary folder and a socket there. Listens on no address.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,22 @@ fn programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
     let newest = versions.map(|entry| entry.expect("a version").path()).max().expect("a version");
     newest.join("bin")
+}
+
+/// A transaction that has begun.
+#[derive(Debug)]
+pub struct Transaction {
+    child: Child,
+    statements: ChildStdin,
+}
+
+impl Transaction {
+    /// Ends it.
+    pub fn commit(mut self) {
+        writeln!(self.statements, "commit;").expect("psql reads");
+        drop(self.statements);
+        assert!(self.child.wait().expect("psql ends").success());
+    }
 }
 
 fn as_postgres(folder: &Path) -> Command {
@@ -114,6 +131,30 @@ impl Postgres {
             .args(["-c", statement, database])
             .output()
             .expect("psql runs")
+    }
+
+    /// Begins a transaction with this statement, which keeps its locks until it is committed.
+    pub fn transaction(&self, statement: &str) -> Transaction {
+        let mut command = as_postgres(&self.home());
+        command.arg(programs().join("psql")).args(["--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-h"]);
+        command.env("PGPORT", &self.port).arg(self.home()).arg("postgres");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql runs");
+        let mut statements = child.stdin.take().expect("its input");
+        writeln!(statements, "begin; {statement}; select 'begun';").expect("psql reads");
+        let mut said = String::new();
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        output.read_line(&mut said).expect("psql answers");
+        assert_eq!(said, "begun\n");
+        Transaction { child, statements }
+    }
+
+    /// Waits until so many statements wait for a lock.
+    pub fn until_waiting(&self, count: usize) {
+        let until = Instant::now() + Duration::from_mins(1);
+        let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+        while self.sql(waiting) != count.to_string() {
+            assert!(Instant::now() < until, "{count} statements do not wait");
+        }
     }
 
     /// The report of pgbench, which runs a script of the cluster's folder.

@@ -6,6 +6,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::crypto::ring::sign::any_supported_type;
@@ -28,6 +29,10 @@ use crate::tls::{Files, builder};
 
 /// The longest that one server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The number of times that the servers are asked whose answer is lost, and the pause before each.
+const ROUNDS: usize = 3;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest line that is read as a code.
 const LONGEST: u64 = 1024;
@@ -99,42 +104,70 @@ fn ask_for_code() -> Result<JoinCode, Failure> {
     Err(Failure::new(Exit::WrongCode, "no join code was typed", hint))
 }
 
-/// The certificate, from the first server that can be reached.
+/// The certificate, from the first server that can be reached. Where an answer was lost, all are asked again: for the same key the code is
+/// good once more.
 fn from_one_of(servers: &[ServerAddress], code: &JoinCode, key: &HostKey) -> Result<IssuedCertificate, Failure> {
     let mut problems = Vec::new();
-    for server in servers {
-        let pinned = Arc::new(Pinned::new(code.authority));
-        match ask(server, &pinned, code, key) {
-            Ok(answer) => {
-                let answer = IssuedCertificate::read(answer);
-                let issued = answer.map_err(|error| {
-                    let hint = "twofactor --version on both machines";
-                    Failure::new(Exit::Failed, format!("{server} does not answer as a server does: {error}"), hint)
-                })?;
-                return issued.map_err(|said| Failure::new(Exit::WrongCode, said.to_string(), said.hint()));
+    for round in 1..=ROUNDS {
+        problems.clear();
+        let mut was_sent = false;
+        for server in servers {
+            let pinned = Arc::new(Pinned::new(code.authority));
+            match ask(server, &pinned, code, key) {
+                Ok(answer) => {
+                    let answer = IssuedCertificate::read(answer);
+                    let issued = answer.map_err(|error| {
+                        let hint = "twofactor --version on both machines";
+                        Failure::new(Exit::Failed, format!("{server} does not answer as a server does: {error}"), hint)
+                    })?;
+                    return issued.map_err(|said| Failure::new(Exit::WrongCode, said.to_string(), said.hint()));
+                }
+                Err(_) if pinned.has_met_another() => {
+                    let problem = format!(
+                        "{server} is not the server that the join code is from: its authority is another. Nothing was sent"
+                    );
+                    let hint = "is the name right? Else something answers in its place";
+                    return Err(Failure::new(Exit::Refused, problem, hint));
+                }
+                Err(Unanswered { error, is_sent }) => {
+                    was_sent |= is_sent;
+                    problems.push(format!("{server}: {}", in_words(&error)));
+                }
             }
-            Err(_) if pinned.has_met_another() => {
-                let problem = format!(
-                    "{server} is not the server that the join code is from: its authority is another. Nothing was sent"
-                );
-                let hint = "is the name right? Else something answers in its place";
-                return Err(Failure::new(Exit::Refused, problem, hint));
-            }
-            Err(error) => problems.push(format!("{server}: {}", in_words(&error))),
         }
+        if !was_sent {
+            break;
+        }
+        if round == ROUNDS {
+            let hint = "was it used? twofactor host list says so on the central machine; host add NAME --again shows another code";
+            return Err(Failure::new(Exit::Failed, format!("no server has answered: {}", problems.join("; ")), hint));
+        }
+        thread::sleep(PAUSE);
     }
     let hint = "the code is good still. Is twofactor-server running there, under this name, and are the clocks right?";
     Err(Failure::new(Exit::Failed, format!("no server can be asked: {}", problems.join("; ")), hint))
 }
 
-fn ask(server: &ServerAddress, pinned: &Arc<Pinned>, code: &JoinCode, key: &HostKey) -> io::Result<Message> {
+/// A question without an answer.
+struct Unanswered {
+    error: io::Error,
+    /// It may have reached the server.
+    is_sent: bool,
+}
+
+fn ask(server: &ServerAddress, pinned: &Arc<Pinned>, code: &JoinCode, key: &HostKey) -> Result<Message, Unanswered> {
+    let not_sent = |error| Unanswered { error, is_sent: false };
     let deadline = Instant::now() + PATIENCE;
-    let config = builder().map_err(io::Error::other)?.dangerous();
+    let config = builder().map_err(|error| not_sent(io::Error::other(error)))?.dangerous();
     let config = config.with_custom_certificate_verifier(Arc::<Pinned>::clone(pinned)).with_no_client_auth();
-    let mut connection = Connection::open(&Addresses::new(server.clone()), &Arc::new(config), deadline)?;
+    let addresses = Addresses::new(server.clone());
+    let mut connection = Connection::open(&addresses, &Arc::new(config), deadline).map_err(not_sent)?;
     let (number, secret) = (code.number, Zeroizing::new(code.secret.to_vec()));
-    let question = HostCall::Join { number, secret, key: new_key(key) }.message().line().map_err(io::Error::other)?;
-    Message::read(&connection.exchange(&question, deadline)?).map_err(io::Error::other)
+    let question = HostCall::Join { number, secret, key: new_key(key) }.message().line();
+    let question = question.map_err(|error| not_sent(io::Error::other(error)))?;
+    let answer =
+        connection.exchange(&question, deadline).and_then(|answer| Message::read(&answer).map_err(io::Error::other));
+    answer.map_err(|error| Unanswered { error, is_sent: true })
 }
 
 /// The request for a certificate, as it is sent.

@@ -1,6 +1,7 @@
 //! The hosts of a fleet with an authority of its own: added with a join code, joined with it, renewed, revoked.
 //!
-//! Invariants: a join code is charged before it is looked at, kept as a keyed digest that is bound to its host, and good once. The name in
+//! Invariants: a join code is charged before it is looked at, kept as a keyed digest that is bound to its host, and good once, or once more
+//! for the same key, whose answer was lost. The name in
 //! a certificate is the one that was added. A host that was revoked stays so until it is added again, and then joins anew.
 
 use std::sync::Arc;
@@ -135,31 +136,34 @@ impl FleetHosts {
         secret: &[u8],
         request: &Request,
     ) -> Result<Result<(String, HostCertificate), &'static str>, ServerError> {
-        const WRONG: &str = "the join code is wrong";
+        const USED: &str = "the join code was used already";
         let Some(public) = request.checked() else { return Ok(Err("the request is not signed by its key")) };
-        let code = match self.store.try_code(signed(number)).await? {
-            Tried::Code(code) => code,
-            Tried::TooMany => return Ok(Err("too many wrong join codes were tried in this hour")),
-            Tried::Unknown => {
-                self.store.count_wrong_code().await?;
-                return Ok(Err(WRONG));
-            }
-        };
+        let Tried { is_over, code } = self.store.try_code(signed(number)).await?;
+        let Some(code) = code else { return self.wrong(is_over).await };
         let digest = self.store.digest_of_code(number, &code.host, secret)?;
         if !bool::from(digest.ct_eq(&code.digest)) {
-            self.store.count_wrong_code().await?;
-            return Ok(Err(WRONG));
+            return self.wrong(is_over).await;
         }
         // Told to those who have the right one alone.
-        if code.is_used {
-            return Ok(Err("the join code was used already"));
+        let key = self.store.digest_of_key(number, public)?;
+        let is_lost = code.key.is_some_and(|known| bool::from(known.ct_eq(&key)));
+        if code.is_used && !is_lost {
+            return Ok(Err(USED));
         }
-        if !code.is_fresh {
+        if !code.is_fresh && !is_lost {
             return Ok(Err("the join code has expired"));
         }
         let new = self.authority.certify_host(&code.host, public, SystemClock.now()?)?;
-        let is_used = self.store.use_code(signed(number), &code.host, &new).await?;
-        Ok(if is_used { Ok((code.host, new)) } else { Err("the join code was used already") })
+        let is_used = self.store.use_code((signed(number), &key), &code.host, &new).await?;
+        Ok(if is_used { Ok((code.host, new)) } else { Err(USED) })
+    }
+
+    async fn wrong<T>(&self, is_over: bool) -> Result<Result<T, &'static str>, ServerError> {
+        if is_over {
+            return Ok(Err("too many wrong join codes were tried in this hour, and this one is wrong"));
+        }
+        self.store.count_wrong_code().await?;
+        Ok(Err("the join code is wrong"))
     }
 
     /// Answers a host that renews its certificate, which has the digest `old`.

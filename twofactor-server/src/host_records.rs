@@ -8,11 +8,15 @@ use twofactor_core::store::administration::{FleetHost, HostCertificate};
 /// A join code is good for so many tries.
 pub(crate) const TRIES: i32 = 5;
 
-/// Wrong codes of one hour after which none is looked at until it is over.
+/// Wrong codes of one hour after which no try is charged until it is over. Strangers, who can reach that, use up no code then; a right one
+/// is still good.
 pub(crate) const WRONG: i32 = 300;
 
 /// A certificate that was renewed is good for so long still. In that week a renewal that was interrupted is tried again.
 pub(crate) const RENEWED_LASTS: Duration = Duration::from_hours(24 * 7);
+
+/// For so long a join code is good once more with the key that has used it: the answer was lost.
+pub(crate) const AGAIN: Duration = Duration::from_mins(10);
 
 /// A certificate or a join code is forgotten so long after its end.
 pub(crate) const FORGOTTEN: Duration = Duration::from_hours(24);
@@ -53,14 +57,23 @@ pub(crate) struct Entry {
     pub(crate) until: f64,
 }
 
+/// The certificates that hosts may show.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    /// The number of changes up to which they are known.
+    pub(crate) changes: i64,
+    /// Each of them.
+    pub(crate) all: Vec<Entry>,
+    /// The hosts whose rows another program has changed. They may show none.
+    pub(crate) changed: Vec<String>,
+}
+
 /// A join code that was tried.
-pub(crate) enum Tried {
-    /// It is there; whether it is right is to be seen.
-    Code(TriedCode),
-    /// There is none of this number, or it was tried too often.
-    Unknown,
-    /// Too many wrong ones were tried in this hour.
-    TooMany,
+pub(crate) struct Tried {
+    /// Too many wrong ones were tried in this hour, so that this try was not charged.
+    pub(crate) is_over: bool,
+    /// It is there, and whether it is right is to be seen. `None`: there is none of this number, or it was tried too often.
+    pub(crate) code: Option<TriedCode>,
 }
 
 /// A join code of the table.
@@ -69,6 +82,8 @@ pub(crate) struct TriedCode {
     pub(crate) digest: Vec<u8>,
     pub(crate) is_fresh: bool,
     pub(crate) is_used: bool,
+    /// The digest of the key with which it was used a moment ago.
+    pub(crate) key: Option<Vec<u8>>,
 }
 
 /// The same for a sysadmin's command.

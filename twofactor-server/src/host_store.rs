@@ -9,7 +9,7 @@ use crate::authority::{Authority, HostCertificate};
 use crate::database::Database;
 use crate::error::ServerError;
 use crate::fleet_file::FleetFile;
-use crate::host_records::{Entry, ListedHost, Tried};
+use crate::host_records::{Entries, ListedHost, Tried};
 use crate::sealing::Seals;
 
 /// The store of hosts.
@@ -41,6 +41,11 @@ impl HostStore {
     /// The digest of a join code.
     pub(crate) fn digest_of_code(&self, number: u32, host: &str, secret: &[u8]) -> Result<Vec<u8>, ServerError> {
         self.seals().digest(&[b"join code", &number.to_be_bytes(), host.as_bytes(), secret])
+    }
+
+    /// The digest of the key with which a join code is used.
+    pub(crate) fn digest_of_key(&self, number: u32, public: &[u8]) -> Result<Vec<u8>, ServerError> {
+        self.seals().digest(&[b"key of a join", &number.to_be_bytes(), public])
     }
 
     /// The authority of this store. The first that needs it makes it.
@@ -97,14 +102,19 @@ impl HostStore {
         }
     }
 
-    /// Uses a join code for a certificate. The host's earlier ones end. False where the code is used, old or gone, or the host was
-    /// revoked.
-    pub(crate) async fn use_code(&self, number: i32, host: &str, new: &HostCertificate) -> Result<bool, ServerError> {
+    /// Uses a join code for a certificate of the key of which `key` is the digest. The host's earlier ones end. False where the code is
+    /// used, by another key or too long ago, old or gone, or the host was revoked.
+    pub(crate) async fn use_code(
+        &self,
+        (number, key): (i32, &[u8]),
+        host: &str,
+        new: &HostCertificate,
+    ) -> Result<bool, ServerError> {
         match self {
-            Self::Database(database) => database.use_code(number, host, new).await,
+            Self::Database(database) => database.use_code((number, key), host, new).await,
             Self::File(file) => {
-                let (host, new) = (host.to_owned(), new.clone());
-                on(file, move |file| file.use_code(number, &host, &new)).await
+                let (key, host, new) = (key.to_vec(), host.to_owned(), new.clone());
+                on(file, move |file| file.use_code((number, &key), &host, &new)).await
             }
         }
     }
@@ -140,8 +150,8 @@ impl HostStore {
         }
     }
 
-    /// The certificates that hosts may show, and the number of changes up to which they are known.
-    pub(crate) async fn entries(&self) -> Result<(i64, Vec<Entry>), ServerError> {
+    /// The certificates that hosts may show.
+    pub(crate) async fn entries(&self) -> Result<Entries, ServerError> {
         match self {
             Self::Database(database) => database.entries().await,
             Self::File(file) => on(file, FleetFile::entries).await,

@@ -36,6 +36,8 @@ impl Database {
         for column in SEALED_COLUMNS.iter().filter(|column| !matches!(column.kind, Kind::State | Kind::Credentials)) {
             self.inspect_column(column, &mut inspected).await?;
         }
+        let changed = self.changed_hosts().await?.into_iter();
+        inspected.flaws.extend(changed.map(|record| ServerError::BrokenSeal(record).into()));
         Ok(inspected)
     }
 

@@ -21,6 +21,7 @@ mod fleet_file;
 mod fleet_hosts;
 mod host;
 mod host_records;
+mod host_rows;
 mod host_store;
 mod host_table;
 mod housekeeping;

@@ -62,7 +62,13 @@ impl Memberships {
 
     /// True when the policy of the server lets `user` set up a first factor at `host` without an invitation. An error where that is
     /// not certain.
-    pub(crate) async fn lets_enroll(&self, host: &str, user: &UserName, policy: Arc<Config>, now: UnixTime) -> Result<bool, Doubt> {
+    pub(crate) async fn lets_enroll(
+        &self,
+        host: &str,
+        user: &UserName,
+        policy: Arc<Config>,
+        now: UnixTime,
+    ) -> Result<bool, Doubt> {
         let user = user.clone();
         self.in_a_thread(host, move || is_open(&policy, &user, now)).await
     }
@@ -145,9 +151,10 @@ mod tests {
             for _ in 0..OF_ONE_HOST {
                 let (end, ended) = channel::<()>();
                 let memberships = Arc::clone(&memberships);
-                let hanging = tokio::spawn(async move {
-                    memberships.in_a_thread("hostile", move || Ok(ended.recv().is_ok())).await
-                });
+                let hanging =
+                    tokio::spawn(
+                        async move { memberships.in_a_thread("hostile", move || Ok(ended.recv().is_ok())).await },
+                    );
                 ends.push((end, hanging));
             }
             while memberships.of_host("hostile").available_permits() > 0 {

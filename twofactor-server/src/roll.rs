@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex as Turn;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 
+use crate::alarms::Alarms;
 use crate::error::ServerError;
+use crate::host_records::Entries;
 use crate::host_store::HostStore;
+use crate::journal::complain;
 
 /// For so long the store is not asked again whether anything has changed.
 const FRESH: Duration = Duration::from_secs(1);
@@ -36,6 +39,7 @@ pub(crate) struct Roll {
     store: HostStore,
     known: Mutex<Known>,
     renewing: Turn<()>,
+    alarms: Alarms,
     /// When it was noted last that a host was heard.
     noted: Mutex<HashMap<String, Instant>>,
 }
@@ -49,7 +53,13 @@ struct Known {
 
 impl Roll {
     pub(crate) fn new(store: HostStore) -> Self {
-        Self { store, known: Mutex::default(), renewing: Turn::default(), noted: Mutex::default() }
+        Self {
+            store,
+            known: Mutex::default(),
+            renewing: Turn::default(),
+            alarms: Alarms::default(),
+            noted: Mutex::default(),
+        }
     }
 
     /// The standing of the certificate with this digest, and the number of changes as of which it is; `None` where it counts no more,
@@ -101,7 +111,13 @@ impl Roll {
             self.lock().asked = Some((asked, changes));
             return Ok(());
         }
-        let (changes, entries) = self.store.entries().await?;
+        let Entries { changes, all, changed } = self.store.entries().await?;
+        for host in changed.iter().filter(|host| self.alarms.is_due(host)) {
+            complain(&format!(
+                "host {host} is not heard: its row in the database, or that of its certificate, was changed by another program; \
+                 twofactor host add {host} --again writes it anew"
+            ));
+        }
         let standing = |until: f64, host, groups| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -110,7 +126,7 @@ impl Roll {
             )]
             Arc::new(Standing { host, groups, until: until as u64 })
         };
-        let entries = entries.into_iter().map(|entry| (entry.digest, standing(entry.until, entry.host, entry.groups)));
+        let entries = all.into_iter().map(|entry| (entry.digest, standing(entry.until, entry.host, entry.groups)));
         *self.lock() = Known { asked: Some((asked, changes)), standings: entries.collect() };
         Ok(())
     }

@@ -42,6 +42,10 @@ pub const OTHER_BYTES: &[(&str, &str)] = &[
     // A keyed digest.
     ("answer", "question"),
     ("certificate", "digest"),
+    // Keyed digests.
+    ("certificate", "proof"),
+    ("host", "proof"),
+    ("join_code", "key"),
     ("decoy", "sealed"),
     // The digest of a vendor's file.
     ("imports", "sha256"),

@@ -62,7 +62,7 @@ fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
             assert!(answer.starts_with("failed store-unavailable") || answer == "failed", "{by}: {answer}");
         }
         // It has said so by the time that it has said that it runs.
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let until = std::time::Instant::now() + Duration::from_secs(20);
         while machine.postgres.sql("select count(*) from twofactor.server") == "0" {
             assert!(std::time::Instant::now() < until, "{by}");
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod addresses;
 mod administration;
 mod clocks;
 mod databases;
@@ -10,6 +11,7 @@ mod embedded;
 mod embedded_programs;
 mod enrolling;
 mod histories;
+mod host_rows;
 mod joining;
 mod keys;
 mod login;

@@ -21,7 +21,7 @@ use super::program::{Machine, said};
 use super::{Enrolled, Fleet, now, question};
 
 /// A central machine with an authority of its own, and a server that runs.
-fn central() -> Option<Machine> {
+pub(super) fn central() -> Option<Machine> {
     let machine = Machine::new()?;
     assert!(machine.run(&["key", "init"]).status.success());
     machine.configure_own(&[OTP1], "");
@@ -29,26 +29,34 @@ fn central() -> Option<Machine> {
 }
 
 /// A host that has joined.
-struct Member {
-    issued: IssuedCertificate,
-    key: HostKey,
+pub(super) struct Member {
+    pub(super) issued: IssuedCertificate,
+    pub(super) key: HostKey,
 }
 
 impl Member {
-    fn joined(machine: &Machine, name: &str) -> Self {
-        let code = JoinCode::read(&added(machine, &[name])).unwrap();
+    pub(super) fn joined(machine: &Machine, name: &str) -> Self {
+        Self::joined_as(machine, &[name])
+    }
+
+    /// As a host that is added with these arguments.
+    pub(super) fn joined_as(machine: &Machine, arguments: &[&str]) -> Self {
+        let code = JoinCode::read(&added(machine, arguments)).unwrap();
         Self::with(machine.address, &code).unwrap()
     }
 
     /// Asks for a certificate. An error is the server's.
-    fn with(address: SocketAddr, code: &JoinCode) -> Result<Self, String> {
-        let key = HostKey::generate().unwrap();
+    pub(super) fn with(address: SocketAddr, code: &JoinCode) -> Result<Self, String> {
+        Self::with_key(address, code, HostKey::generate().unwrap())
+    }
+
+    pub(super) fn with_key(address: SocketAddr, code: &JoinCode, key: HostKey) -> Result<Self, String> {
         let answer = ask(&mut stranger(address), &join_question(code, &key)).unwrap();
         let issued = IssuedCertificate::read(answer).unwrap().map_err(|error| error.to_string())?;
         Ok(Self { issued, key })
     }
 
-    fn connect(&self, address: SocketAddr) -> Connection {
+    pub(super) fn connect(&self, address: SocketAddr) -> Connection {
         connect(address, self.config(&self.issued.authority))
     }
 
@@ -85,16 +93,16 @@ fn join_question(code: &JoinCode, key: &HostKey) -> Vec<u8> {
     HostCall::Join { number, secret, key: new_key(key) }.message().line().unwrap().to_vec()
 }
 
-fn new_key(key: &HostKey) -> NewKey {
+pub(super) fn new_key(key: &HostKey) -> NewKey {
     NewKey { public: key.request.public.clone(), signature: key.request.signature.clone() }
 }
 
-fn refusal(joined: Result<Member, String>) -> String {
+pub(super) fn refusal(joined: Result<Member, String>) -> String {
     joined.err().expect("a certificate was made")
 }
 
 /// Waits until it holds.
-fn until(what: &str, holds: impl Fn() -> bool) {
+pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < until, "{what}");
@@ -145,11 +153,17 @@ fn a_join_code_is_good_once_for_an_hour_and_for_few_tries() {
     // All of them together have a limit, too, for an hour.
     let late = code("web5");
     machine.postgres.sql("update twofactor.authority set wrong = 300");
-    assert_eq!(refusal(Member::with(machine.address, &late)), "too many wrong join codes were tried in this hour");
+    let unknown = JoinCode { secret: Zeroizing::new([7; 10]), number: late.number, authority: late.authority };
+    for _ in 0..6 {
+        let refused = refusal(Member::with(machine.address, &unknown));
+        assert!(refused.starts_with("too many wrong join codes were tried in this hour"), "{refused}");
+    }
+    // They use up neither the tries of a code that is right nor those of the hour.
+    assert_eq!(machine.postgres.sql("select wrong from twofactor.authority"), "300");
+    assert!(Member::with(machine.address, &late).is_ok());
     machine.postgres.sql("update twofactor.authority set wrong_since = clock_timestamp() - interval '61 minutes'");
     assert_eq!(refusal(Member::with(machine.address, &guess())), "the join code is wrong");
     assert_eq!(machine.postgres.sql("select wrong from twofactor.authority"), "1");
-    assert!(Member::with(machine.address, &late).is_ok());
 }
 
 #[test]

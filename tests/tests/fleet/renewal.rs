@@ -26,20 +26,25 @@ use super::program::{Machine, said};
 use super::{Enrolled, Fleet, is_accepted, owner, redeem};
 
 /// A host with files of its own in a folder, whose link is started as systemd does, at a socket that outlives it.
-struct Activated {
+pub(super) struct Activated {
     folder: tempfile::TempDir,
     listener: UnixListener,
 }
 
 impl Activated {
-    /// It joins the server at this address, which is called localhost.
+    /// It joins the server, which is called localhost.
     fn joined(machine: &Machine, name: &str) -> Self {
+        Self::joined_through(machine, machine.address, name)
+    }
+
+    /// The same at this address.
+    pub(super) fn joined_through(machine: &Machine, address: SocketAddr, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let host = Self { folder, listener };
         let mut command = host.command();
-        command.arg("join").arg(server(machine.address)).stdin(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("join").arg(server(address)).stdin(Stdio::piped()).stderr(Stdio::piped());
         let mut joining = command.stdout(Stdio::null()).spawn().unwrap();
         let _ = writeln!(joining.stdin.take().unwrap(), "{}", added(machine, &[name]));
         let joined = joining.wait_with_output().unwrap();
@@ -71,7 +76,7 @@ impl Activated {
         self.command().args(arguments).output().unwrap()
     }
 
-    fn serial(&self) -> String {
+    pub(super) fn serial(&self) -> String {
         let certificate = certificates(&self.place("fleet/host.key")).unwrap().remove(0);
         twofactor_net::certificate::Facts::of(&certificate).unwrap().serial
     }
@@ -95,7 +100,7 @@ fn server(address: SocketAddr) -> String {
 }
 
 /// A central machine whose server is called localhost.
-fn central() -> Option<Machine> {
+pub(super) fn central() -> Option<Machine> {
     let machine = Machine::new()?;
     assert!(machine.run(&["key", "init"]).status.success());
     machine.configure_own(&["localhost"], "");

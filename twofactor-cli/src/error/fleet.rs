@@ -77,7 +77,9 @@ impl FleetFailure {
             Self::NoServer(..) => "install the package twofactor-server, of the same version".to_owned(),
             Self::NotCentral => "run it on the machine whose twofactor.toml has [store]".to_owned(),
             Self::IsThere(name) => format!("twofactor host add {} --again", quoted(name)),
-            Self::NoName(_) => "letters, digits, hyphens and dots, as in web1.example.org; an address is none".to_owned(),
+            Self::NoName(_) => {
+                "letters, digits, hyphens and dots, as in web1.example.org; an address is none".to_owned()
+            }
             Self::NoHost(_) => "twofactor host list".to_owned(),
             Self::HasJoined(_) => "twofactor fleet status; with --again it joins anew".to_owned(),
             Self::NoMember => "twofactor fleet join SERVER".to_owned(),

@@ -159,7 +159,8 @@ pub fn is_host_name(name: &str) -> bool {
 /// name.
 pub fn names_a_host(name: &str) -> bool {
     let is_number = |part: &str| {
-        let hexadecimal = part.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let hexadecimal =
+            part.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
         hexadecimal || part.bytes().all(|digit| digit.is_ascii_digit())
     };
     is_host_name(name) && !is_number(name.rsplit('.').next().unwrap_or_default())

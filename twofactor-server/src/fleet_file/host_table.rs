@@ -11,7 +11,7 @@ use super::file::{Durable, FleetFile, present, seconds};
 use crate::authority::HostCertificate;
 use crate::error::ServerError;
 use crate::host_records::{
-    COUNTED, Entry, FORGOTTEN, ListedHost, OF_ONE_HOST, RENEWED_LASTS, TRIES, Tried, TriedCode, WRONG,
+    AGAIN, COUNTED, Entries, Entry, FORGOTTEN, ListedHost, OF_ONE_HOST, RENEWED_LASTS, TRIES, Tried, TriedCode, WRONG,
 };
 
 impl FleetFile {
@@ -68,21 +68,21 @@ impl FleetFile {
         self.read(|file| file.query_row(HAS, [name], |row| row.get(0)))
     }
 
-    /// Charges a try to the join code of this number, and gives it.
+    /// Charges a try to the join code of this number, and gives it. Over the limit of wrong ones none is charged.
     pub(crate) fn try_code(&self, number: i32) -> Result<Tried, ServerError> {
         const MANY: &str = "select wrong >= ?1 and wrong_since > ?2 from store";
-        const TRY: &str = "update join_code set tries = tries + 1 where number = ?1 and tries < ?2
-            returning host, digest, until > ?3, used is not null";
+        const TRY: &str = "update join_code set tries = tries + ?5 where number = ?1 and tries < ?2
+            returning host, digest, until > ?3, used is not null, case when used > ?4 then key end";
         let now = present()?;
         self.write(Durable::Now, |file| {
-            if file.query_row(MANY, (WRONG, now.saturating_sub(seconds(COUNTED))), |row| row.get(0))? {
-                return Ok(Tried::TooMany);
-            }
+            let since = now.saturating_sub(seconds(COUNTED));
+            let is_over: bool = file.query_row(MANY, (WRONG, since), |row| row.get(0))?;
             let code = |row: &Row<'_>| {
                 let (host, digest) = (row.get(0)?, row.get(1)?);
-                Ok(Tried::Code(TriedCode { host, digest, is_fresh: row.get(2)?, is_used: row.get(3)? }))
+                Ok(TriedCode { host, digest, is_fresh: row.get(2)?, is_used: row.get(3)?, key: row.get(4)? })
             };
-            Ok(file.query_row(TRY, (number, TRIES, now), code).optional()?.unwrap_or(Tried::Unknown))
+            let tried = (number, TRIES, now, now.saturating_sub(seconds(AGAIN)), i32::from(!is_over));
+            Ok(Tried { is_over, code: file.query_row(TRY, tried, code).optional()? })
         })
     }
 
@@ -94,15 +94,20 @@ impl FleetFile {
         self.write(Durable::Now, |file| file.execute(COUNT, (now, now.saturating_sub(seconds(COUNTED))))).map(drop)
     }
 
-    /// Uses a join code for a certificate. The host's earlier ones end. False where the code is used, old or gone, or the host was
-    /// revoked.
-    pub(crate) fn use_code(&self, number: i32, host: &str, new: &HostCertificate) -> Result<bool, ServerError> {
-        const USE: &str =
-            "update join_code set used = ?3 where number = ?1 and host = ?2 and used is null and until > ?3
+    /// Uses a join code for a certificate of the key of which `key` is the digest. The host's earlier ones end. False where the code is
+    /// used, by another key or too long ago, old or gone, or the host was revoked.
+    pub(crate) fn use_code(
+        &self,
+        (number, key): (i32, &[u8]),
+        host: &str,
+        new: &HostCertificate,
+    ) -> Result<bool, ServerError> {
+        const USE: &str = "update join_code set used = coalesce(used, ?3), key = ?4 where number = ?1 and host = ?2
+            and (used is null and until > ?3 or key = ?4 and used > ?5)
             and exists (select 1 from host where name = ?2 and revoked is null)";
         let now = present()?;
         self.write(Durable::Now, |file| {
-            if file.execute(USE, (number, host, now))? == 0 {
+            if file.execute(USE, (number, host, now, key, now.saturating_sub(seconds(AGAIN))))? == 0 {
                 return Ok(false);
             }
             file.execute("delete from certificate where host = ?1", [host])?;
@@ -152,8 +157,8 @@ impl FleetFile {
         self.read(|file| file.query_row("select changes from store", [], |row| row.get(0)))
     }
 
-    /// The certificates that hosts may show, and the number of changes up to which they are known.
-    pub(crate) fn entries(&self) -> Result<(i64, Vec<Entry>), ServerError> {
+    /// The certificates that hosts may show.
+    pub(crate) fn entries(&self) -> Result<Entries, ServerError> {
         const ENTRIES: &str = "select c.digest, h.name, h.groups, c.until from certificate c
             join host h on h.name = c.host and h.revoked is null";
         // Read first: a change between the two is noticed by the next look.
@@ -166,7 +171,8 @@ impl FleetFile {
             };
             statement.query_map([], entry)?.collect()
         });
-        Ok((changes, entries?))
+        // No program but the server's own writes here.
+        Ok(Entries { changes, all: entries?, changed: Vec::new() })
     }
 
     /// Notes that a host was heard.

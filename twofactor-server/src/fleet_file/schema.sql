@@ -35,14 +35,15 @@ create table certificate (
 ) strict;
 create index certificate_host on certificate (host);
 
--- Join codes, by their number; of the rest a keyed digest.
+-- Join codes, by their number; of the rest a keyed digest, and of the key that has joined with it.
 create table join_code (
     number integer primary key,
     host text not null references host,
     digest blob not null,
     until integer not null,
     tries integer not null default 0,
-    used integer
+    used integer,
+    key blob
 ) strict;
 create index join_code_host on join_code (host);
 

@@ -161,32 +161,39 @@ create table twofactor.authority (
     wrong_since timestamptz not null default clock_timestamp()
 );
 
--- The hosts that were added. One that was revoked stays, without certificates.
+-- The hosts that were added. One that was revoked stays, without certificates. Each revocation and each joining makes another standing.
+-- The proof is a keyed digest of name, groups, standing and of whether it was revoked.
 create table twofactor.host (
     name text primary key,
     groups text[] not null,
+    standing bigint not null,
+    proof bytea not null,
     added timestamptz not null default clock_timestamp(),
     revoked timestamptz,
     seen timestamptz
 );
 
--- The certificates that a host may show, by their SHA-256 digest. Another is of no host.
+-- The certificates that a host may show, by their SHA-256 digest, and the standing of the host for which they count. Another is of no
+-- host. The proof is a keyed digest of all but the time of issue.
 create table twofactor.certificate (
     digest bytea primary key,
     host text not null references twofactor.host,
+    standing bigint not null,
     serial text not null,
+    proof bytea not null,
     issued timestamptz not null default clock_timestamp(),
     until timestamptz not null
 );
 create index certificate_host on twofactor.certificate (host);
 
--- Join codes, by their number; of the rest a keyed digest.
+-- Join codes, by their number; of the rest a keyed digest, and of the key that has joined with it.
 create table twofactor.join_code (
     number integer primary key,
     host text not null references twofactor.host,
     digest bytea not null,
     until timestamptz not null,
     tries integer not null default 0,
-    used timestamptz
+    used timestamptz,
+    key bytea
 );
 create index join_code_host on twofactor.join_code (host);

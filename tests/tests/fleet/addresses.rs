@@ -1,0 +1,89 @@
+//! Names with an address at which nothing answers, and names that are not looked up in time: of a server, and of its database.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::store::broker::{Broker, LINK};
+use twofactor_tests::artifacts::{link, server};
+use twofactor_tests::postgres::Postgres;
+use twofactor_tests::private_host::private_host;
+
+use super::login::{WEB1, join, link_of};
+use super::program::{Machine, said};
+use super::{Enrolled, Fleet, is_accepted, redeem};
+
+fn names(lines: &str) {
+    let mut hosts = fs::OpenOptions::new().append(true).open("/etc/hosts").unwrap();
+    hosts.write_all(lines.as_bytes()).unwrap();
+}
+
+/// A machine at the second address of its name, whose database is at the second one of its own. At the first ones programs listen that say
+/// nothing, and end with the listeners.
+fn behind_dead_addresses() -> Option<(Machine, [TcpListener; 2])> {
+    if !Fleet::<Postgres>::postgres_is_there() {
+        return None;
+    }
+    let [database, port] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let number = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let postgres = Postgres::start(&["listen_addresses=127.0.0.2", &format!("port={}", number(&database))]);
+    let machine = Machine::on(postgres);
+    let machine = Machine { address: format!("127.0.0.2:{}", number(&port)).parse().unwrap(), ..machine };
+    machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"));
+    let text = fs::read_to_string(machine.config()).unwrap();
+    let socket = format!("host={}", machine.postgres.home().display());
+    fs::write(machine.config(), text.replace(&socket, "host=db1.example.org")).unwrap();
+    names("127.0.0.1 db1.example.org otp1.example.org\n127.0.0.2 db1.example.org otp1.example.org\n");
+    Some((machine, [database, port]))
+}
+
+#[test]
+fn an_address_at_which_nothing_answers_takes_its_share_of_the_time_and_no_more() {
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some((machine, _silent)) = behind_dead_addresses() else { return };
+        assert!(machine.run(&["key", "init"]).status.success());
+        let checked = machine.run(&["check"]);
+        assert!(said(&checked).contains("ok       PostgreSQL 1"), "{}", said(&checked));
+        let _serving = machine.serve();
+        let _linked = join(host, &machine, &machine.site.host(WEB1));
+        let store = Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12));
+        let began = Instant::now();
+        let alice = Enrolled::through(&store, "alice");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        // The good one is first from now on, also for a link and a server whose connections are gone.
+        machine.postgres.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname is not null and pid <> pg_backend_pid()");
+        let began = Instant::now();
+        assert!(is_accepted(redeem(&store, &alice.person, &alice.code(0))));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn a_name_that_is_not_looked_up_in_time_costs_a_login_a_pause_and_no_more() {
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::new() else { return };
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"));
+        let _serving = machine.serve();
+        drop(join(host, &machine, &machine.site.host(WEB1)));
+        // A resolver that never answers.
+        let _resolver = UdpSocket::bind("127.0.0.3:53").unwrap();
+        fs::write("/etc/resolv.conf", "nameserver 127.0.0.3\noptions timeout:30 attempts:1\n").unwrap();
+        let text = fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap();
+        host.configure(&text.replace("servers = [", "servers = [\"lost.example.org\", "));
+        let _linked = link_of(host);
+        let store = Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12));
+        let began = Instant::now();
+        let alice = Enrolled::through(&store, "alice");
+        assert!(began.elapsed() > Duration::from_secs(2), "the name was looked up: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        let began = Instant::now();
+        assert!(is_accepted(redeem(&store, &alice.person, &alice.code(0))));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    });
+}
