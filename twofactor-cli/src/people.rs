@@ -8,11 +8,13 @@ use twofactor_admin::checkup::shadow::Shadow;
 use twofactor_core::account::Confirmation;
 use twofactor_core::account::factors::{Attestation, Factors};
 use twofactor_core::account::lifecycle::Stage;
+use twofactor_core::config::Config;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::store::administration::{AccountStatus, AdministeredStore};
 use twofactor_core::store::{Presence, StoreError};
 
+use crate::host::administers_central;
 use crate::program::ask;
 
 /// Groups whose members may become root on some distribution.
@@ -38,23 +40,30 @@ pub(crate) fn all_names() -> Result<Vec<UserName>, String> {
 }
 
 /// All users who may log in, with their credentials.
-pub(crate) fn who_may_log_in(accounts: &dyn AdministeredStore, now: UnixTime) -> Result<Vec<Person>, String> {
-    Ok(with_accounts(accounts, now)?.map(|(person, _)| person).collect())
+pub(crate) fn who_may_log_in(
+    config: &Config,
+    accounts: &dyn AdministeredStore,
+    now: UnixTime,
+) -> Result<Vec<Person>, String> {
+    Ok(with_accounts(config, accounts, now)?.map(|(person, _)| person).collect())
 }
 
 /// The same with what the store knows of each, which is asked once.
 pub(crate) fn with_accounts(
+    config: &Config,
     accounts: &dyn AdministeredStore,
     now: UnixTime,
 ) -> Result<impl Iterator<Item = (Person, Result<Option<AccountStatus>, StoreError>)>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let groups = administrators()?;
+    let is_of_fleet = config.membership.is_some() && !administers_central();
+    let without_account = if is_of_fleet { Has::OfFleet } else { Has::Factors(Factors::NONE) };
     let person = move |Entry { name, uid }: Entry| {
         let account = account(accounts, &name);
         let is_administrator = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| groups.contains(gid)));
         let person = Person {
             role: if uid == ROOT || is_administrator() { Role::Administrator } else { Role::User },
-            has: credentials(&account, uid),
+            has: credentials(&account, uid).unwrap_or(without_account),
             password: shadow.password(name.as_str()),
             account: shadow.account(name.as_str()),
             name,
@@ -96,10 +105,10 @@ fn account(accounts: &dyn AdministeredStore, user: &UserName) -> Result<Option<A
     }
 }
 
-/// The credentials of a user that are good.
-fn credentials(account: &Result<Option<AccountStatus>, StoreError>, uid: Uid) -> Has {
-    match account {
-        Ok(None) => Has::Factors(Factors::NONE),
+/// The credentials of a user that are good; `None` without an account.
+fn credentials(account: &Result<Option<AccountStatus>, StoreError>, uid: Uid) -> Option<Has> {
+    Some(match account {
+        Ok(None) => return None,
         Ok(Some(status)) if status.uid.is_some_and(|recorded| recorded != uid) => Has::AnothersAccount,
         Err(_) | Ok(Some(AccountStatus { tokens_problem: Some(_), .. })) => Has::Unknown,
         Ok(Some(status)) => Has::Factors(Factors {
@@ -109,7 +118,7 @@ fn credentials(account: &Result<Option<AccountStatus>, StoreError>, uid: Uid) ->
             ssh_key: !status.ssh_keys.is_empty(),
             attested_ssh_key: status.ssh_keys.iter().any(|one| one.attestation == Attestation::Checked),
         }),
-    }
+    })
 }
 
 /// Shells with which users can log in (shells(5)).

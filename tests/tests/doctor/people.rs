@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
 use twofactor_tests::oathtool::now;
@@ -19,6 +21,30 @@ fn a_user_is_not_enrolled() {
 fn no_administrator_is_enrolled() {
     let make = |host: &Host| drop(host.succeed("twofactor", ["reset", "alice", "--yes"]));
     finds(&["no-administrator"], make, ByItsCommands);
+}
+
+#[test]
+fn on_a_host_of_a_fleet_users_are_its_servers_and_an_administrator_is_missed_who_needs_none() {
+    private_host(|host| {
+        make_well(host);
+        host.add_user("bob");
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+        host.configure("[fleet]\nservers = [\"otp1.example.org\"]\n");
+        let of_people = |report: &Value| {
+            let ids = ["users-without-credential", "no-administrator", "no-local-administrator"];
+            let found = findings(report).iter().filter(|finding| ids.contains(&finding["id"].as_str().unwrap()));
+            found.cloned().collect::<Vec<_>>()
+        };
+        let found = of_people(&doctor(host).0);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0]["id"], "no-local-administrator");
+        let command = found[0]["command"].as_str().expect("a command");
+        host.succeed("sh", ["-c", &format!("{command} --no-confirm")]);
+        assert_eq!(of_people(&doctor(host).0), [Value::Null; 0]);
+        let missing = host.succeed("twofactor", ["--json", "status", "--missing"]);
+        let missing: Value = serde_json::from_str(&missing).unwrap();
+        assert_eq!((&missing[0]["user"], &missing[0]["has"]), (&"bob".into(), &"fleet".into()), "{missing:#}");
+    });
 }
 
 #[test]

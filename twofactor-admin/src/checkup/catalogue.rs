@@ -248,6 +248,8 @@ catalogue! {
     UsersWithoutCredential "users-without-credential" Warning "they are asked for a code, have none, and cannot log in there";
     /// No administrator is left to repair the host.
     NoAdministrator "no-administrator" Problem "no administrator can log in there to repair this host";
+    /// None is left while the servers of a fleet are away.
+    NoLocalAdministrator "no-local-administrator" Warning "while no server of the fleet answers, no administrator can log in there to repair this host";
     /// A secret that waits for its confirmation.
     NotConfirmed "not-confirmed" Note "such an app opens no login until a code has confirmed it";
     /// Few recovery codes.

@@ -40,6 +40,8 @@ pub enum Has {
     Factors(Factors),
     /// Nothing: the account under this name is another uid's, so a user who is asked is refused.
     AnothersAccount,
+    /// None of the host's own. The servers of its fleet know of another, and may be away.
+    OfFleet,
     /// That is not known.
     Unknown,
 }
@@ -123,6 +125,12 @@ pub fn of_people(
             }
         }
         of_stranded(service, stranded, &those_who_try).for_each(|trouble| trouble.join(&mut troubles));
+        let without_server = |person: &Person| gets_in(config, person, service, users, now);
+        let away =
+            config.membership.as_ref().and_then(|_| of_no_local_administrator(service, &those_who_try, without_server));
+        if let Some(trouble) = away {
+            trouble.join(&mut troubles);
+        }
     }
     Ok(troubles.iter().map(Trouble::finding).collect())
 }
@@ -167,12 +175,12 @@ fn prospect(
         Has::Factors(has) if programs::is_sshd(&service.name) => has.common(ruling.factors) != Factors::NONE,
         Has::Factors(has) => has.with_codes().common(ruling.factors) != Factors::NONE,
         Has::AnothersAccount => false,
-        Has::Unknown => return Ok(Prospect::Well),
+        Has::OfFleet | Has::Unknown => return Ok(Prospect::Well),
     };
     let is_asked_in_vain = match person.has {
         Has::Factors(has) => has.include_ssh_keys() && has.with_codes() == Factors::NONE,
         Has::AnothersAccount => true,
-        Has::Unknown => false,
+        Has::OfFleet | Has::Unknown => false,
     };
     match (ruling.decision, ruling.grace, ruling.by) {
         (_, _, By::Doubt(Candidates { why: Doubt::Failed(error), .. })) => Err(error),
@@ -192,7 +200,7 @@ pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn 
     let ruling = ruling(config, person, service, users, now);
     let has = match person.has {
         Has::Factors(has) => Factors { recovery: false, ..has },
-        Has::AnothersAccount => return matches!(ruling.decision, Decision::Waive(_)),
+        Has::AnothersAccount | Has::OfFleet => return matches!(ruling.decision, Decision::Waive(_)),
         Has::Unknown => return false,
     };
     let counts = has.with_codes().common(ruling.factors) != Factors::NONE;
@@ -259,6 +267,21 @@ fn of_stranded<'p>(
     both.into_iter().filter(|trouble| !trouble.people.is_empty())
 }
 
+/// On a host of a fleet: the administrators of a service, when none of them gets in while no server answers.
+fn of_no_local_administrator<'p>(
+    service: &'p Guarded,
+    those_who_try: &[&'p Person],
+    gets_in: impl Fn(&Person) -> bool,
+) -> Option<Trouble<'p>> {
+    let administrators = those_who_try.iter().copied().filter(|person| person.role == Role::Administrator);
+    let people: Vec<&Person> = administrators.collect();
+    if people.is_empty() || people.iter().any(|person| gets_in(person)) {
+        return None;
+    }
+    let what = "no administrator has a second factor of this host alone".to_owned();
+    Some(Trouble { id: Id::NoLocalAdministrator, what, services: vec![&service.name], people })
+}
+
 /// The same thing for some people at some services.
 struct Trouble<'p> {
     id: Id,
@@ -294,6 +317,7 @@ impl Trouble<'_> {
         let command = enroll(self.people.first().map(|person| person.name.as_str()));
         match self.id {
             Id::NoAdministrator => Finding::run(self.id, what, command),
+            Id::NoLocalAdministrator => Finding::run(self.id, what, format!("{command} --local")),
             Id::GraceEnding => {
                 Finding::consider(self.id, what, "enroll them one by one, or choose a later day", command)
             }
@@ -406,6 +430,19 @@ mod tests {
         );
         let exempt = "[[rule]]\nusers = [\"carol\"]\nsecond_factor = \"off\"\n";
         assert_eq!(ids(exempt, &[without("alice"), without("carol")]), [Id::UsersWithoutCredential]);
+    }
+
+    #[test]
+    fn on_a_host_of_a_fleet_an_administrator_needs_an_account_of_that_host_alone() {
+        const FLEET: &str = "[fleet]\nservers = [\"otp1.example.org\"]\n";
+        let of_fleet = |name: &str, role| Person { has: Has::OfFleet, ..person(name, role, Factors::NONE) };
+        let people = [of_fleet("alice", Role::User), of_fleet("root", Role::Administrator)];
+        assert_eq!(ids(FLEET, &people), [Id::NoLocalAdministrator], "the servers know of the user");
+        assert_eq!(ids(FLEET, &people[..1]), []);
+        let with_one = [people[1].clone(), person("carol", Role::Administrator, APP)];
+        assert_eq!(ids(FLEET, &with_one), []);
+        let exempt = format!("{FLEET}[[rule]]\nusers = [\"root\"]\nsecond_factor = \"off\"\n");
+        assert_eq!(ids(&exempt, &people), []);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::people;
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     let now = host.now()?;
-    let people = people::with_accounts(&*host.accounts, now).map_err(ServiceFailure::People)?;
+    let people = people::with_accounts(&host.config, &*host.accounts, now).map_err(ServiceFailure::People)?;
     let (mut missing, mut unknown, mut all) = (Vec::new(), 0, 0);
     for (person, account) in people.filter(|(person, _)| person.account == Account::Open) {
         all += 1;
@@ -115,6 +115,8 @@ enum Unfit {
     OtherFactor,
     /// The account under the name is another uid's.
     AnothersAccount,
+    /// No account of this host alone: the central machine knows the rest.
+    OfFleet,
 }
 
 impl Unfit {
@@ -126,6 +128,7 @@ impl Unfit {
             Self::SshKeys => "ssh-keys",
             Self::OtherFactor => "other-factor",
             Self::AnothersAccount => "another-uid",
+            Self::OfFleet => "fleet",
         }
     }
 
@@ -137,6 +140,7 @@ impl Unfit {
             Self::SshKeys => "ssh keys only",
             Self::OtherFactor => "a factor that does not count",
             Self::AnothersAccount => "an account of another uid",
+            Self::OfFleet => "what its fleet knows",
         }
     }
 }
@@ -152,7 +156,7 @@ impl Missing {
         let demands = policy::demands(&host.config, &person.name, &SystemUsers).map_err(|error| error.to_string())?;
         let has = match person.has {
             Has::Factors(has) => Factors { recovery: false, ..has.with_codes() },
-            Has::AnothersAccount => Factors::NONE,
+            Has::AnothersAccount | Has::OfFleet => Factors::NONE,
             Has::Unknown => {
                 return Err(match account.map(|status| status.and_then(|status| status.tokens_problem)) {
                     Err(error) | Ok(Some(error)) => error.to_string(),
@@ -169,6 +173,7 @@ impl Missing {
             |status: &AccountStatus| status.apps.iter().any(|app| app.confirmation == Confirmation::Pending);
         let unfit = match person.has {
             Has::AnothersAccount => Unfit::AnothersAccount,
+            Has::OfFleet => Unfit::OfFleet,
             _ if has != Factors::NONE => Unfit::OtherFactor,
             _ if status.as_ref().is_some_and(is_pending) => Unfit::NotConfirmed,
             Has::Factors(has) if has.recovery => Unfit::RecoveryCodes,

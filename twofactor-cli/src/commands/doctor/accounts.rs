@@ -138,7 +138,7 @@ fn look_at_people(
     services: &[Service],
     now: UnixTime,
 ) {
-    let people = match people::who_may_log_in(accounts, now) {
+    let people = match people::who_may_log_in(config, accounts, now) {
         Ok(people) => people,
         Err(reason) => return area.could_not_check("who may log in", reason),
     };

@@ -13,7 +13,7 @@ use super::sshd;
 
 /// All administrators of this host, root last: a personal account is the better one to enroll.
 pub(super) fn look(host: &Host) -> Result<Vec<Person>, Failure> {
-    let people = people::who_may_log_in(&*host.accounts, host.now()?).map_err(ServiceFailure::People)?;
+    let people = people::who_may_log_in(&host.config, &*host.accounts, host.now()?).map_err(ServiceFailure::People)?;
     let mut administrators: Vec<Person> =
         people.into_iter().filter(|person| person.role == Role::Administrator).collect();
     administrators.sort_by_key(|person| person.name.as_str() == "root");

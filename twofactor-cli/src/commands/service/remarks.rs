@@ -55,7 +55,7 @@ impl Refused {
             return Ok(Self::default());
         }
         let now = host.now().map_err(|failure| failure.to_string())?;
-        let people = expected(people::who_may_log_in(&*host.accounts, now)?);
+        let people = expected(people::who_may_log_in(&host.config, &*host.accounts, now)?);
         let mut all = Vec::new();
         for service in services {
             let those =
