@@ -70,7 +70,7 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
 	CARGO="$(CARGO)" tests/run
 
-vm-test: ## Boot a Debian in QEMU with the package: its console with password and code, and the broker's units
+vm-test: ## Boot Debians in QEMU with the packages: a console with password and code, the units, a fleet of two
 	tests/install-packages vm
 	$(CARGO) run --locked -p twofactor-tests --bin vm-test
 

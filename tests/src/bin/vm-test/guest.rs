@@ -1,4 +1,4 @@
-//! The virtual machine: its disk, QEMU, and the console on which root types.
+//! A virtual machine: its disk, QEMU, and the console on which root types.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,6 +15,32 @@ use twofactor_tests::terminal::{Size, Terminal};
 /// A boot takes a minute or two without hardware support.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// The network card of a machine. The wire between two machines is a Unix socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Card<'p> {
+    /// None.
+    Without,
+    /// One end of the wire, which is there first.
+    First(&'p Path),
+    /// The other end.
+    Second(&'p Path),
+}
+
+impl Card<'_> {
+    fn arguments(self) -> Vec<String> {
+        let wire = |ends: &str, address: u8, path: &Path| {
+            let device = format!("virtio-net-pci,netdev=wire,mac=52:54:00:00:00:0{address}");
+            let wire = format!("stream,id=wire,{ends},addr.type=unix,addr.path={}", path.display());
+            ["-netdev".to_owned(), wire, "-device".to_owned(), device].to_vec()
+        };
+        match self {
+            Self::Without => ["-nic", "none"].map(str::to_owned).to_vec(),
+            Self::First(path) => wire("server=on", 1, path),
+            Self::Second(path) => wire("server=off", 2, path),
+        }
+    }
+}
+
 /// A running machine.
 pub(crate) struct Guest {
     console: Terminal,
@@ -22,16 +48,21 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Boots the machine from its disk.
-    pub(crate) fn boot(root: &Path, disk: &Path) -> Self {
-        let machine = machine(root, disk);
+    /// Boots the machine from its disk. `stays_off` are units of the system that have no part in it.
+    pub(crate) fn boot(root: &Path, disk: &Path, card: Card<'_>, stays_off: &[&str]) -> Self {
+        let machine = machine(root, disk, card, stays_off);
         Self { console: Terminal::start(&machine, Size::LARGE).waiting_up_to(PATIENCE), machine }
     }
 
     /// Logs root in, with a code when one is asked for.
     pub(crate) fn log_in(&mut self, code: Option<&str>, expected: &str) {
+        self.log_in_as("root", code, expected);
+    }
+
+    /// The same of a user.
+    pub(crate) fn log_in_as(&mut self, user: &str, code: Option<&str>, expected: &str) {
         self.console.expect("login: ");
-        self.console.type_line("root");
+        self.console.type_line(user);
         self.console.expect("Password: ");
         self.console.type_line(PASSWORD);
         if let Some(code) = code {
@@ -39,6 +70,22 @@ impl Guest {
             self.console.type_line(code);
         }
         self.console.expect(expected);
+    }
+
+    /// Ends the session at the console.
+    pub(crate) fn log_out(&mut self) {
+        self.console.type_line("exit");
+    }
+
+    /// Types a command that asks for something, and the answer; it must succeed.
+    #[track_caller]
+    pub(crate) fn run_answering(&mut self, command: &str, question: &str, answer: &str) -> String {
+        self.console.type_line(&format!("{command}; echo ended-$?-\"here\""));
+        self.console.expect(question);
+        self.console.type_line(answer);
+        let (ended, shown) = self.ended();
+        assert!(ended, "{command}:\n{shown}");
+        shown
     }
 
     /// Reboots: QEMU ends, and is started again.
@@ -66,6 +113,10 @@ impl Guest {
     pub(crate) fn attempt(&mut self, command: &str) -> (bool, String) {
         // The echo of the typed line has quotes there.
         self.console.type_line(&format!("{command}; echo ended-$?-\"here\""));
+        self.ended()
+    }
+
+    fn ended(&mut self) -> (bool, String) {
         let (_, shown) = self.console.expect_any(&["-here\r"]);
         self.console.expect("# ");
         let ended = shown.rsplit_once("ended-").is_some_and(|(_, status)| status == "0-here\r");
@@ -94,18 +145,27 @@ for answer; do printf 'answer %s\n' "$(printf %s "$answer" | od -An -v -tx1 | tr
 grep -q '"status":0' /run/asked
 "#;
 
-/// A disk with the system, root's password, the package, a user for each of `users` and what [`Guest::opens`] needs.
-pub(crate) fn disk(root: &Path, package: &Path, users: &[&str], files: &[(&str, &str)]) -> PathBuf {
-    let folder = workspace().join("target/vm");
+/// The files of the machines.
+pub(crate) fn folder() -> PathBuf {
+    workspace().join("target/vm")
+}
+
+/// A disk with the system, a name, root's password, packages in root's home, a user for each of `users` and what [`Guest::opens`]
+/// needs.
+pub(crate) fn disk(root: &Path, name: &str, packages: &[PathBuf], users: &[&str], files: &[(&str, &str)]) -> PathBuf {
+    let folder = folder().join(name);
     let content = folder.join("root");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     succeed("cp", &["--archive", "--reflink=auto", text(root), text(&content)]);
-    fs::copy(package, content.join("root/libpam-twofactor.deb")).unwrap();
-    fs::write(content.join("etc/hostname"), "vm\n").unwrap();
+    for package in packages {
+        fs::copy(package, content.join("root").join(package.file_name().expect("a file"))).unwrap();
+    }
+    fs::write(content.join("etc/hostname"), format!("{name}\n")).unwrap();
     succeed("usermod", &["--root", text(&content), "--password", PASSWORD_HASH, "root"]);
     for user in users {
         succeed("useradd", &["--root", text(&content), "--user-group", "--create-home", user]);
+        succeed("usermod", &["--root", text(&content), "--password", PASSWORD_HASH, "--shell", "/bin/bash", user]);
     }
     fs::copy(pam_login(), content.join("usr/local/bin/pam-login")).unwrap();
     for (path, text) in [("usr/local/bin/ask", ASK)].iter().chain(files) {
@@ -120,7 +180,7 @@ pub(crate) fn disk(root: &Path, package: &Path, users: &[&str], files: &[(&str, 
     disk
 }
 
-fn machine(root: &Path, disk: &Path) -> Command {
+fn machine(root: &Path, disk: &Path, card: Card<'_>, stays_off: &[&str]) -> Command {
     let boot = |name: &str| {
         let files = fs::read_dir(root.join("boot")).unwrap().flatten().map(|entry| entry.path());
         let mut files =
@@ -128,10 +188,13 @@ fn machine(root: &Path, disk: &Path) -> Command {
         files.next().unwrap_or_else(|| panic!("no {name} in /boot"))
     };
     let mut machine = Command::new("qemu-system-x86_64");
-    machine.args(["-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-nographic", "-nic", "none"]);
+    machine.args(["-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-nographic"]);
+    machine.args(card.arguments());
     machine.args(["-monitor", "none", "-serial", "stdio", "-no-reboot"]);
     machine.arg("-kernel").arg(boot("vmlinuz-")).arg("-initrd").arg(boot("initrd.img-"));
-    machine.args(["-append", "root=/dev/vda rw console=ttyS0 quiet systemd.mask=systemd-networkd-wait-online.service"]);
+    let masked = ["systemd-networkd-wait-online.service"].iter().chain(stays_off);
+    let masked: Vec<String> = masked.map(|unit| format!("systemd.mask={unit}")).collect();
+    machine.arg("-append").arg(format!("root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 {}", masked.join(" ")));
     machine.arg("-drive").arg(format!("file={},if=virtio,format=raw,cache=unsafe", disk.display()));
     machine.env("PATH", PATH);
     machine
