@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
 
 use super::login::{WEB1, join};
-use super::now;
 use super::program::{Backing, Machine, said};
+use super::{Enrolled, now};
 
 /// The machine of a fleet with the host [`WEB1`].
 pub(crate) fn central_machine() -> Option<Machine> {
@@ -21,15 +22,22 @@ pub(crate) fn central_machine() -> Option<Machine> {
     Some(machine)
 }
 
-pub(crate) fn json(output: &Output) -> Value {
+fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", said(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The phone of a user whom the sysadmin enrolls.
-pub(crate) fn phone(enrolled: &Value) -> Authenticator {
+fn phone(enrolled: &Value) -> Authenticator {
     let secret = enrolled["secret"].as_str().unwrap().to_owned();
     Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) }
+}
+
+/// A user whom the sysadmin enrolls on this machine.
+pub(crate) fn enrolled<S: Backing>(machine: &Machine<S>, name: &str) -> Enrolled {
+    let app = phone(&json(&machine.tool(&["enroll", name, "--no-confirm", "--json"])));
+    let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
+    Enrolled { person, app, recovery: Vec::new() }
 }
 
 fn code(phone: &Authenticator, steps: u64) -> String {

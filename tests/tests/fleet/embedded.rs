@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _};
 use tokio::runtime::Runtime;
 use twofactor_core::config::rule::Level;
 use twofactor_core::config::{Config, InvitationRule};
@@ -31,27 +33,27 @@ impl Files {
         self.0.path()
     }
 
-    /// The one value that a query of the file of hosts gives, as text.
+    /// The first value that a query of the file of hosts gives, as text; empty where there is none.
     pub(crate) fn sql(&self, query: &str) -> String {
         let file = Connection::open(self.path().join("fleet.db")).unwrap();
-        file.query_row(query, [], |row| row.get::<_, rusqlite::types::Value>(0)).map_or_else(
-            |error| error.to_string(),
-            |value| match value {
-                rusqlite::types::Value::Text(text) => text,
-                rusqlite::types::Value::Integer(number) => number.to_string(),
-                other => format!("{other:?}"),
-            },
-        )
-    }
-
-    pub(crate) fn change(&self, statement: &str) {
-        Connection::open(self.path().join("fleet.db")).unwrap().execute(statement, []).unwrap();
+        file.busy_timeout(Duration::from_secs(10)).unwrap();
+        let value = file.query_row(query, [], |row| row.get::<_, Value>(0)).optional().unwrap();
+        match value {
+            Some(Value::Text(text)) => text,
+            Some(Value::Integer(number)) => number.to_string(),
+            None => String::new(),
+            other => format!("{other:?}"),
+        }
     }
 }
 
 impl Backing for Files {
     fn line(&self) -> String {
         format!("folder = \"{}\"", self.path().display())
+    }
+
+    fn either(&self, _: &str, sqlite: &str) -> String {
+        self.sql(sqlite)
     }
 }
 
@@ -114,7 +116,9 @@ fn a_lost_answer_is_given_again_from_the_file_for_half_a_minute() {
     let central = Central::new();
     let alice = Enrolled::at(&central.host("web1"), "alice");
     let ask = |host: &str, question: &[u8]| central.answer(host, question);
-    logins::lost_answer(&alice, ask, ask, || central.folder.change("update answer set at = at - 31"));
+    logins::lost_answer(&alice, ask, ask, || {
+        central.folder.sql("update answer set at = at - 31");
+    });
 }
 
 #[test]

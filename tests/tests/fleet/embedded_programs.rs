@@ -1,31 +1,26 @@
 //! The programs of a fleet whose central store is in files: `twofactor-server`, `twofactor`, the link and the module.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
 
-use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_tests::artifacts::{debug, link, server};
+use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::private_host;
 
-use super::administration::{counts_at_the_next_login, json, phone};
+use super::administration::{counts_at_the_next_login, enrolled};
 use super::embedded::Files;
 use super::joining::{WEB1, added, join, store, with_own_authority};
 use super::login;
 use super::network::ask;
 use super::program::{Machine, said};
+use super::token_commands::tokens_open_sessions;
 use super::{Enrolled, question};
 
 /// A machine with a central store in files.
 fn machine() -> Machine<Files> {
     Machine::on(Files::new())
-}
-
-/// A user whom the sysadmin enrolls on this machine.
-fn enrolled(machine: &Machine<Files>, name: &str) -> Enrolled {
-    let app = phone(&json(&machine.tool(&["enroll", name, "--no-confirm", "--json"])));
-    let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
-    Enrolled { person, app, recovery: Vec::new() }
 }
 
 #[test]
@@ -99,6 +94,83 @@ fn what_a_sysadmin_does_to_accounts_in_files_counts_at_the_next_login_of_a_host(
         let _serving = machine.serve();
         let _linked = login::join(host, &machine, &machine.site.host(WEB1));
         counts_at_the_next_login(host, &machine);
+    });
+}
+
+#[test]
+fn tokens_of_a_vendors_file_open_sessions_of_a_fleet_in_files_until_they_are_lost() {
+    let _ = (server(), link(), debug());
+    private_host(|host| {
+        let machine = machine();
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+        let _serving = machine.serve();
+        let _linked = login::join(host, &machine, &machine.site.host(WEB1));
+        tokens_open_sessions(host, &machine);
+    });
+}
+
+/// A user without an account of ours or of this machine.
+const OWNER: u32 = 54_321;
+
+/// All that is below a folder, with its owner and group.
+fn owners(folder: &Path) -> Vec<(PathBuf, u32, u32)> {
+    let (mut all, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let (path, found) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+            if found.is_dir() {
+                folders.push(path.clone());
+            }
+            all.push((path, found.uid(), found.gid()));
+        }
+    }
+    all
+}
+
+#[test]
+fn what_root_does_to_a_folder_is_its_owners_and_the_server_is_started_by_no_other() {
+    let _ = (server(), debug());
+    private_host(|host| {
+        let machine = machine();
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure_own(&["localhost"], "");
+        let folder = machine.postgres.path();
+        chown(folder, Some(OWNER), Some(OWNER)).unwrap();
+        // What root reads and writes elsewhere is root's all the same.
+        let [first, _] = Fob::samples();
+        host.private_file("tokens.csv", &seed_file(std::slice::from_ref(&first)));
+        host.add_user("alice");
+        let done = |arguments: &[&str]| {
+            let output = machine.tool(arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+            said(&output)
+        };
+        done(&["enroll", "alice", "--no-confirm", "--qr-file", "/root/alice.png"]);
+        done(&["token", "import", "/root/tokens.csv", "--series", "acme"]);
+        done(&["token", "assign", &first.serial, "alice"]);
+        done(&["host", "add", WEB1]);
+        done(&["invite", "bob"]);
+        assert!(done(&["token", "list"]).contains(&first.serial));
+        assert!(done(&["log"]).contains("assigned"));
+        assert!(fs::metadata("/root/alice.png").unwrap().uid() == 0);
+        let found = owners(folder);
+        assert!(found.len() > 8, "{found:#?}");
+        let others: Vec<_> = found.iter().filter(|(_, user, group)| (*user, *group) != (OWNER, OWNER)).collect();
+        assert!(others.is_empty(), "{others:#?}");
+        assert!(!Path::new("/var/lib/twofactor/users").exists(), "no file of this machine was touched");
+        assert!(said(&machine.run(&["check"])).contains(&format!("private to uid {OWNER}")));
+
+        // As root it could not be the owner in many threads.
+        let refused = machine.run(&["serve"]);
+        assert!(!refused.status.success() && said(&refused).contains("cannot act as the owner"), "{}", said(&refused));
+        // A folder that others may write to, or that is a link, is none.
+        let link = machine.site.place("link");
+        std::os::unix::fs::symlink(folder, &link).unwrap();
+        let text = fs::read_to_string(machine.config()).unwrap();
+        let text = text.replace(&folder.display().to_string(), &link.display().to_string());
+        fs::write(machine.config(), text).unwrap();
+        assert!(!machine.tool(&["status", "alice"]).status.success());
     });
 }
 

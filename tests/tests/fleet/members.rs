@@ -15,17 +15,27 @@ use twofactor_net::host_key::HostKey;
 use twofactor_net::join_code::{Fingerprint, JoinCode};
 use zeroize::Zeroizing;
 
+use super::administration::enrolled;
+use super::embedded::Files;
 use super::joining::{OTP1, WEB1, added};
 use super::network::{Connection, HELLO, ask};
-use super::program::{Machine, said};
+use super::program::{Backing, Machine, said};
 use super::{Enrolled, Fleet, now, question};
 
-/// A central machine with an authority of its own, and a server that runs.
+/// A central machine with an authority of its own.
 pub(super) fn central() -> Option<Machine> {
-    let machine = Machine::new()?;
+    Some(of_its_own(Machine::new()?))
+}
+
+/// The same, whose accounts are in files.
+fn in_files() -> Machine<Files> {
+    of_its_own(Machine::on(Files::new()))
+}
+
+fn of_its_own<S: Backing>(machine: Machine<S>) -> Machine<S> {
     assert!(machine.run(&["key", "init"]).status.success());
     machine.configure_own(&[OTP1], "");
-    Some(machine)
+    machine
 }
 
 /// A host that has joined.
@@ -35,12 +45,12 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn joined(machine: &Machine, name: &str) -> Self {
+    pub(super) fn joined<S: Backing>(machine: &Machine<S>, name: &str) -> Self {
         Self::joined_as(machine, &[name])
     }
 
     /// As a host that is added with these arguments.
-    pub(super) fn joined_as(machine: &Machine, arguments: &[&str]) -> Self {
+    pub(super) fn joined_as<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> Self {
         let code = JoinCode::read(&added(machine, arguments)).unwrap();
         Self::with(machine.address, &code).unwrap()
     }
@@ -123,12 +133,27 @@ fn until_refused(connection: &mut Connection, longest: Duration) {
 #[test]
 fn a_join_code_is_good_once_for_an_hour_and_for_few_tries() {
     let Some(machine) = central() else { return };
+    join_codes(&machine);
+}
+
+#[test]
+fn a_join_code_in_files_is_good_once_for_an_hour_and_for_few_tries() {
+    join_codes(&in_files());
+}
+
+/// A join code is good once, for an hour and for few tries.
+fn join_codes<S: Backing + Sync>(machine: &Machine<S>) {
     let _serving = machine.serve();
-    let code = |name: &str| JoinCode::read(&added(&machine, &[name])).unwrap();
-    let lasts = "select extract(epoch from until - clock_timestamp()) between 3500 and 3600 from twofactor.join_code";
+    let code = |name: &str| JoinCode::read(&added(machine, &[name])).unwrap();
+    let lasts = || {
+        machine.postgres.either(
+            "select extract(epoch from until - clock_timestamp()) between 3500 and 3600 from twofactor.join_code",
+            "select case when until - unixepoch() between 3500 and 3600 then 't' end from join_code",
+        )
+    };
 
     let used = code("web1");
-    assert_eq!(machine.postgres.sql(lasts), "t");
+    assert_eq!(lasts(), "t");
     assert_eq!(Member::with(machine.address, &used).unwrap().issued.name, "web1");
     assert_eq!(refusal(Member::with(machine.address, &used)), "the join code was used already");
     // A code of a host that is there is shown on demand alone; the certificate lasts until it is used.
@@ -136,7 +161,10 @@ fn a_join_code_is_good_once_for_an_hour_and_for_few_tries() {
     assert!(!again.status.success() && said(&again).contains("is a host of the fleet already"), "{}", said(&again));
 
     let old = code("web2");
-    machine.postgres.sql("update twofactor.join_code set until = clock_timestamp() where host = 'web2'");
+    machine.postgres.either(
+        "update twofactor.join_code set until = clock_timestamp() where host = 'web2'",
+        "update join_code set until = unixepoch() where host = 'web2'",
+    );
     assert_eq!(refusal(Member::with(machine.address, &old)), "the join code has expired");
 
     // Guesses at the rest of a code whose number is known: the fifth is the last, also for the right one.
@@ -148,35 +176,51 @@ fn a_join_code_is_good_once_for_an_hour_and_for_few_tries() {
     assert_eq!(Member::with(machine.address, &code("web4")).unwrap().issued.name, "web4", "another one is good");
     assert_eq!(refusal(Member::with(machine.address, &guess())), "the join code is wrong");
     assert_eq!(refusal(Member::with(machine.address, &guessed)), "the join code is wrong");
-    assert_eq!(machine.postgres.sql("select wrong from twofactor.authority"), "6");
+    let wrong = || machine.postgres.either("select wrong from twofactor.authority", "select wrong from store");
+    assert_eq!(wrong(), "6");
 
     // All of them together have a limit, too, for an hour.
     let late = code("web5");
-    machine.postgres.sql("update twofactor.authority set wrong = 300");
+    machine.postgres.either("update twofactor.authority set wrong = 300", "update store set wrong = 300");
     let unknown = JoinCode { secret: Zeroizing::new([7; 10]), number: late.number, authority: late.authority };
     for _ in 0..6 {
         let refused = refusal(Member::with(machine.address, &unknown));
         assert!(refused.starts_with("too many wrong join codes were tried in this hour"), "{refused}");
     }
     // They use up neither the tries of a code that is right nor those of the hour.
-    assert_eq!(machine.postgres.sql("select wrong from twofactor.authority"), "300");
+    assert_eq!(wrong(), "300");
     assert!(Member::with(machine.address, &late).is_ok());
-    machine.postgres.sql("update twofactor.authority set wrong_since = clock_timestamp() - interval '61 minutes'");
+    machine.postgres.either(
+        "update twofactor.authority set wrong_since = clock_timestamp() - interval '61 minutes'",
+        "update store set wrong_since = unixepoch() - 3660",
+    );
     assert_eq!(refusal(Member::with(machine.address, &guess())), "the join code is wrong");
-    assert_eq!(machine.postgres.sql("select wrong from twofactor.authority"), "1");
+    assert_eq!(wrong(), "1");
 }
 
 #[test]
 fn of_simultaneous_hosts_with_one_code_exactly_one_joins() {
     let Some(machine) = central() else { return };
+    simultaneous_joins(&machine);
+}
+
+#[test]
+fn of_simultaneous_hosts_with_one_code_exactly_one_joins_a_fleet_in_files() {
+    simultaneous_joins(&in_files());
+}
+
+/// Of simultaneous hosts with one code exactly one joins.
+fn simultaneous_joins<S: Backing + Sync>(machine: &Machine<S>) {
     let _serving = machine.serve();
-    let code = JoinCode::read(&added(&machine, &[WEB1])).unwrap();
+    let code = JoinCode::read(&added(machine, &[WEB1])).unwrap();
     let joined = std::thread::scope(|scope| {
         let joining: Vec<_> = (0..4).map(|_| scope.spawn(|| Member::with(machine.address, &code).is_ok())).collect();
         joining.into_iter().map(|joining| joining.join().unwrap()).filter(|joined| *joined).count()
     });
     assert_eq!(joined, 1);
-    assert_eq!(machine.postgres.sql("select count(*) from twofactor.certificate"), "1");
+    let certificates =
+        machine.postgres.either("select count(*) from twofactor.certificate", "select count(*) from certificate");
+    assert_eq!(certificates, "1");
 }
 
 #[test]
@@ -247,26 +291,39 @@ fn without_a_certificate_of_the_fleet_nothing_is_heard_but_a_host_that_joins() {
 #[test]
 fn a_host_that_was_revoked_is_heard_no_more_on_any_connection() {
     let Some(machine) = central() else { return };
+    revocation(&machine);
+}
+
+#[test]
+fn a_host_that_was_revoked_in_files_is_heard_no_more_on_any_connection() {
+    revocation(&in_files());
+}
+
+/// A host that was revoked is heard no more on any connection.
+fn revocation<S: Backing + Sync>(machine: &Machine<S>) {
     let _serving = machine.serve();
-    let (web1, web2) = (Member::joined(&machine, WEB1), Member::joined(&machine, "web2"));
+    let (web1, web2) = (Member::joined(machine, WEB1), Member::joined(machine, "web2"));
     let mut kept = web1.connect(machine.address);
     assert_eq!(ask(&mut kept, HELLO).unwrap().in_short(), "done");
-    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
-    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let alice = enrolled(machine, "alice");
     let right = question(&alice, &alice.code(0), 1);
     assert_eq!(ask(&mut kept, &right).unwrap().in_short(), "redeemed app");
     let mut others: Vec<Connection> = (0..3).map(|_| web1.connect(machine.address)).collect();
     for other in &mut others {
         assert_eq!(ask(other, HELLO).unwrap().in_short(), "done");
     }
-    let code = JoinCode::read(&added(&machine, &[WEB1, "--again"])).unwrap();
+    let code = JoinCode::read(&added(machine, &[WEB1, "--again"])).unwrap();
     assert!(machine.tool(&["host", "revoke", "WEB1.example.org"]).status.success());
     // At once, whatever is known of the host: no code is looked at, and no recorded answer given.
     let (new, wrong) = (question(&alice, &alice.code(1), 2), question(&alice, &alice.wrong(), 3));
     for (other, line) in others.iter_mut().zip([&right, &new, &wrong]) {
         assert_eq!(ask(other, line).unwrap().in_short(), "failed store-unavailable");
     }
-    assert_eq!(machine.postgres.sql("select count(*) from twofactor.audit where event = 'redeem'"), "1");
+    let judged = machine.postgres.either(
+        "select count(*) from twofactor.audit where event = 'redeem'",
+        "select count(*) from audit where event = 'redeem'",
+    );
+    assert_eq!(judged, "1");
     // A greeting asks about no account: the tables are looked at once a second.
     until_refused(&mut kept, Duration::from_millis(1500));
     assert!(ask(&mut kept, HELLO).is_err(), "and its connection ends");
@@ -277,11 +334,11 @@ fn a_host_that_was_revoked_is_heard_no_more_on_any_connection() {
     assert_eq!(ask(&mut web2.connect(machine.address), HELLO).unwrap().in_short(), "done");
     assert!(!machine.tool(&["host", "revoke", WEB1]).status.success(), "it was revoked already");
     // Added again, it joins anew; its old certificate stays without use.
-    let new = Member::joined(&machine, WEB1);
+    let new = Member::joined(machine, WEB1);
     until("the new one is heard", || ask(&mut new.connect(machine.address), HELLO).unwrap().in_short() == "done");
     assert_eq!(ask(&mut web1.connect(machine.address), HELLO).unwrap().in_short(), "failed store-unavailable");
     // So it is where a host joins again that was not revoked: one name is one host.
-    let newer = Member::with(machine.address, &JoinCode::read(&added(&machine, &[WEB1, "--again"])).unwrap()).unwrap();
+    let newer = Member::with(machine.address, &JoinCode::read(&added(machine, &[WEB1, "--again"])).unwrap()).unwrap();
     until("the newer one is heard", || ask(&mut newer.connect(machine.address), HELLO).unwrap().in_short() == "done");
     assert_eq!(ask(&mut new.connect(machine.address), HELLO).unwrap().in_short(), "failed store-unavailable");
 }

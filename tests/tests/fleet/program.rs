@@ -31,11 +31,18 @@ pub(crate) struct Machine<S = Postgres> {
 pub(crate) trait Backing {
     /// The line of `[store]` that names it.
     fn line(&self) -> String;
+
+    /// The value that a statement gives, in the words of PostgreSQL or of SQLite.
+    fn either(&self, postgresql: &str, sqlite: &str) -> String;
 }
 
 impl Backing for Postgres {
     fn line(&self) -> String {
         format!("postgresql = \"{}\"", self.connection())
+    }
+
+    fn either(&self, postgresql: &str, _: &str) -> String {
+        self.sql(postgresql)
     }
 }
 

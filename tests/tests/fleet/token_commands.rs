@@ -9,19 +9,19 @@ use serde_json::Value;
 use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::pam::ReturnCode;
-use twofactor_tests::private_host::private_host;
+use twofactor_tests::private_host::{Host, private_host};
 
 use super::administration::central_machine;
 use super::login::{WEB1, join};
-use super::program::{Machine, said};
+use super::program::{Backing, Machine, said};
 
-fn done(machine: &Machine, arguments: &[&str]) -> String {
+fn done<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> String {
     let output = machine.tool(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn json(machine: &Machine, arguments: &[&str]) -> Value {
+fn json<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> Value {
     serde_json::from_str(&done(machine, &[arguments, &["--json"]].concat())).unwrap()
 }
 
@@ -32,56 +32,61 @@ fn tokens_of_a_vendors_encrypted_file_open_sessions_on_a_host_until_they_are_los
         let Some(machine) = central_machine() else { return };
         let _serving = machine.serve();
         let _linked = join(host, &machine, &machine.site.host(WEB1));
-        let [first, second] = Fob::samples();
-        host.private_file("tokens.csv", &seed_file(&[first.clone(), second.clone()]));
-        host.private_file("password", "the vendor's password");
-        let mut pack = host.command("7z");
-        pack.args(["a", "-tzip", "-mem=AES256", "-pthe vendor's password", "tokens.zip", "tokens.csv"]);
-        assert!(pack.current_dir("/root").stdin(Stdio::null()).output().unwrap().status.success());
-        let import = ["token", "import", "/root/tokens.zip", "--password-file", "/root/password", "--series", "acme"];
-        let rehearsed = json(&machine, &[&import[..], &["--dry-run"]].concat());
-        assert_eq!(rehearsed["new"], 2, "{rehearsed}");
-        assert_eq!(json(&machine, &import)["new"], 2);
-        assert_eq!(json(&machine, &import)["unchanged"], 2);
-
-        for user in ["alice", "bob"] {
-            host.add_user(user);
-        }
-        done(&machine, &["token", "assign", &first.serial, "alice"]);
-        let again = machine.tool(&["token", "assign", &first.serial, "bob"]);
-        assert!(!again.status.success());
-        assert!(said(&again).contains(&format!("token {} is assigned to alice", first.serial)), "{}", said(&again));
-        let used = first.authenticator.code(0);
-        assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::SUCCESS);
-        host.assert_logged(&["accepted user=alice", &format!("token={}", first.serial)]);
-        assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::AUTH_ERR);
-
-        done(&machine, &["token", "lost", &first.serial]);
-        assert_eq!(host.login("alice").typing(first.authenticator.code(1)).code(), ReturnCode::AUTH_ERR);
-        host.assert_logged(&["denied user=alice", "reason=token-disabled"]);
-        done(&machine, &["token", "enable", &first.serial]);
-        done(&machine, &["token", "unassign", &first.serial, "--force"]);
-        done(&machine, &["token", "assign", &first.serial, "bob"]);
-        assert_eq!(host.login("bob").typing(&used).code(), ReturnCode::AUTH_ERR, "used by alice");
-        assert_eq!(host.login("bob").typing(first.authenticator.code(1)).code(), ReturnCode::SUCCESS);
-
-        let shown = json(&machine, &["token", "show", &first.serial]);
-        assert_eq!((shown["user"].as_str(), shown["state"].as_str()), (Some("bob"), Some("active")), "{shown}");
-        let listed = done(&machine, &["token", "list"]);
-        assert!(listed.contains(&first.serial) && listed.contains(&second.serial), "{listed}");
-        let two = [0, 1].map(|steps| second.authenticator.code(steps));
-        let identified = done(&machine, &["token", "identify", &two[0], &two[1]]);
-        assert!(identified.contains(&second.serial), "{identified}");
-        let series = json(&machine, &["series", "show", "acme"]);
-        assert_eq!(series["tokens"], 2, "{series}");
-        // The log of this machine is empty: what is listed stands in the store.
-        fs::write("/var/log/auth.log", "").unwrap();
-        let log = done(&machine, &["log"]);
-        for word in ["assigned", "lost", "enabled", "unassigned"] {
-            assert!(log.contains(word), "{word} stands in: {log}");
-        }
-        assert!(!Path::new("/var/lib/twofactor/registry.db").exists(), "no file of this machine was touched");
+        tokens_open_sessions(host, &machine);
     });
+}
+
+/// Tokens of a vendor's encrypted file open sessions on the private host, which is [`WEB1`], until they are lost.
+pub(crate) fn tokens_open_sessions<S: Backing>(host: &Host, machine: &Machine<S>) {
+    let [first, second] = Fob::samples();
+    host.private_file("tokens.csv", &seed_file(&[first.clone(), second.clone()]));
+    host.private_file("password", "the vendor's password");
+    let mut pack = host.command("7z");
+    pack.args(["a", "-tzip", "-mem=AES256", "-pthe vendor's password", "tokens.zip", "tokens.csv"]);
+    assert!(pack.current_dir("/root").stdin(Stdio::null()).output().unwrap().status.success());
+    let import = ["token", "import", "/root/tokens.zip", "--password-file", "/root/password", "--series", "acme"];
+    let rehearsed = json(machine, &[&import[..], &["--dry-run"]].concat());
+    assert_eq!(rehearsed["new"], 2, "{rehearsed}");
+    assert_eq!(json(machine, &import)["new"], 2);
+    assert_eq!(json(machine, &import)["unchanged"], 2);
+
+    for user in ["alice", "bob"] {
+        host.add_user(user);
+    }
+    done(machine, &["token", "assign", &first.serial, "alice"]);
+    let again = machine.tool(&["token", "assign", &first.serial, "bob"]);
+    assert!(!again.status.success());
+    assert!(said(&again).contains(&format!("token {} is assigned to alice", first.serial)), "{}", said(&again));
+    let used = first.authenticator.code(0);
+    assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::SUCCESS);
+    host.assert_logged(&["accepted user=alice", &format!("token={}", first.serial)]);
+    assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::AUTH_ERR);
+
+    done(machine, &["token", "lost", &first.serial]);
+    assert_eq!(host.login("alice").typing(first.authenticator.code(1)).code(), ReturnCode::AUTH_ERR);
+    host.assert_logged(&["denied user=alice", "reason=token-disabled"]);
+    done(machine, &["token", "enable", &first.serial]);
+    done(machine, &["token", "unassign", &first.serial, "--force"]);
+    done(machine, &["token", "assign", &first.serial, "bob"]);
+    assert_eq!(host.login("bob").typing(&used).code(), ReturnCode::AUTH_ERR, "used by alice");
+    assert_eq!(host.login("bob").typing(first.authenticator.code(1)).code(), ReturnCode::SUCCESS);
+
+    let shown = json(machine, &["token", "show", &first.serial]);
+    assert_eq!((shown["user"].as_str(), shown["state"].as_str()), (Some("bob"), Some("active")), "{shown}");
+    let listed = done(machine, &["token", "list"]);
+    assert!(listed.contains(&first.serial) && listed.contains(&second.serial), "{listed}");
+    let two = [0, 1].map(|steps| second.authenticator.code(steps));
+    let identified = done(machine, &["token", "identify", &two[0], &two[1]]);
+    assert!(identified.contains(&second.serial), "{identified}");
+    let series = json(machine, &["series", "show", "acme"]);
+    assert_eq!(series["tokens"], 2, "{series}");
+    // The log of this machine is empty: what is listed stands in the store.
+    fs::write("/var/log/auth.log", "").unwrap();
+    let log = done(machine, &["log"]);
+    for word in ["assigned", "lost", "enabled", "unassigned"] {
+        assert!(log.contains(word), "{word} stands in: {log}");
+    }
+    assert!(!Path::new("/var/lib/twofactor/registry.db").exists(), "no file of this machine was touched");
 }
 
 #[test]
