@@ -46,8 +46,8 @@ pub(crate) fn write_surely(records: impl IntoIterator<Item = Record>) -> io::Res
     syslog::write_all("twofactor", std::process::id(), lines)
 }
 
-/// The actor, for the registry's own history.
-pub(crate) fn actor_or_root() -> String {
+/// The actor, for the registry's own history and the audit of a central store.
+pub fn actor_or_root() -> String {
     actor().unwrap_or_else(|| "root".to_owned())
 }
 

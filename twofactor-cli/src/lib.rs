@@ -29,6 +29,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use host::{OpenCentral, OpenHosts};
+pub use journal::actor_or_root as sysadmin;
 
 use error::Failure;
 

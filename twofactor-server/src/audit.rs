@@ -1,55 +1,96 @@
-//! The audit read back: judged attempts of hosts, and changes of sysadmins, in the words of the log.
+//! The audit read back: judged attempts of hosts, changes of sysadmins, and the comings and goings of hosts, in the words of the log.
 
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::administration::PastChange;
-use twofactor_core::text::pairs::Pairs;
+use twofactor_core::store::administration::{HistoryPart, PastChange};
+use twofactor_core::text::pairs::{self, Pairs};
 
 use crate::database::Database;
 use crate::error::ServerError;
+use crate::part_of_log::{LogTable, PartOfLog};
 
-/// The audit, read in portions.
-#[derive(Debug, Default)]
-pub(crate) struct Audit {
-    last: i64,
-}
+/// A question of a host with the first word of its answer, and the log's event for it. Of other judgements the log says nothing.
+const JUDGED: [(&str, Event); 25] = [
+    ("redeem redeemed", Event::Accepted),
+    ("redeem near-miss", Event::Denied),
+    ("redeem refused", Event::Denied),
+    ("strip burned", Event::Skipped),
+    ("strip nothing", Event::Skipped),
+    ("strip throttled", Event::Skipped),
+    ("check-invitation refused", Event::Denied),
+    ("check-registration not-registered", Event::Denied),
+    ("store-app done", Event::Enrolled),
+    ("register done", Event::Registered),
+    ("register superseded", Event::Denied),
+    // Changes that users make of their own second factor.
+    ("self-enroll changed", Event::Enrolled),
+    ("self-enroll refused", Event::Denied),
+    ("self-replace changed", Event::Enrolled),
+    ("self-replace refused", Event::Denied),
+    ("self-reset changed", Event::Reset),
+    ("self-reset refused", Event::Denied),
+    ("self-recovery changed", Event::RecoveryReplaced),
+    ("self-recovery refused", Event::Denied),
+    ("self-token changed", Event::Registered),
+    ("self-token refused", Event::Denied),
+    ("self-ssh-key-add changed", Event::SshKeyAdded),
+    ("self-ssh-key-add refused", Event::Denied),
+    ("self-ssh-key-remove changed", Event::SshKeyRemoved),
+    ("self-ssh-key-remove refused", Event::Denied),
+];
+
+const TABLE: LogTable = LogTable {
+    name: "audit",
+    at: "floor(extract(epoch from at))::int8",
+    columns: "host, name, event, detail, who",
+    is_asked: "(event = any($1) or event || ' ' || split_part(detail, ' ', 1) = any($2))",
+    is_about: "(name = any($3) or (event = 'account-renamed' and detail = any($3)))",
+    is_rename: "event = 'account-renamed'",
+};
+
+/// A part of the audit, read in portions.
+#[derive(Debug)]
+pub(crate) struct Audit(PartOfLog);
 
 impl Audit {
+    pub(crate) fn new(part: &HistoryPart) -> Self {
+        let is_asked = |event: &Event| part.events.is_empty() || part.events.contains(event);
+        let words = JUDGED.iter().filter(|(_, event)| is_asked(event)).map(|(words, _)| *words);
+        Self(PartOfLog::of(&TABLE, part, words.collect()))
+    }
+
     /// The next rows; empty at the end.
     pub(crate) async fn next_portion(&mut self, database: &Database) -> Result<Vec<PastChange>, ServerError> {
-        const PORTION: i64 = 1000;
-        const ROWS: &str =
-            "select number, extract(epoch from at)::int8, host, name, event, detail, who from twofactor.audit
-            where number > $1 order by number limit $2";
-        loop {
-            let rows = database.ask(ROWS, &[(&self.last, Type::INT8), (&PORTION, Type::INT8)]).await?;
-            let Some(end) = rows.last() else { return Ok(Vec::new()) };
-            self.last = end.try_get(0)?;
-            let portion: Result<Vec<Option<PastChange>>, ServerError> = rows.iter().map(past).collect();
-            let portion: Vec<PastChange> = portion?.into_iter().flatten().collect();
-            if !portion.is_empty() {
-                return Ok(portion);
-            }
-        }
+        self.0.next_portion(database).await?.iter().map(past).collect()
     }
 }
 
-/// A row in the words of the log; `None` for one that is about nothing the log has a word for.
-fn past(row: &Row) -> Result<Option<PastChange>, ServerError> {
+/// A row in the words of the log.
+fn past(row: &Row) -> Result<PastChange, ServerError> {
+    let number: i64 = row.try_get(0)?;
     let at = UnixTime::from_seconds(u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default());
     let [host, name, event, detail]: [&str; 4] = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
-    let Some(who) = row.try_get::<_, Option<String>>(6)? else {
-        return Ok(judged(at, host, name, event, detail));
+    let who = row.try_get::<_, Option<String>>(6)?.unwrap_or_default();
+    let read = match Event::from_word(event) {
+        Some(event) => of_change(event, host, name, detail).map(|pairs| (event, pairs)),
+        None => by_host(host, name, event, detail),
     };
-    Ok(Event::from_word(event).map(|event| {
-        let pairs = match event {
-            Event::AccountRenamed => pairs([("user", detail), ("user_before", name)]),
-            _ => pairs([("user", name), ("", "")]),
-        };
-        PastChange { at, who, event, pairs }
-    }))
+    let (event, pairs) = read.ok_or_else(|| ServerError::DamagedToken(format!("audit {number}")))?;
+    Ok(PastChange { at, who, event, pairs })
+}
+
+/// The objects of a change; `None` where the row is none of ours.
+fn of_change(event: Event, host: &str, name: &str, detail: &str) -> Option<Pairs> {
+    Some(match event {
+        Event::AccountRenamed => pairs([("user", detail), ("user_before", name)]),
+        Event::SecretShown | Event::SecretExported => pairs([("user", name), ("token", detail)]),
+        Event::HostAdded => pairs([("member", host), ("groups", detail)]),
+        Event::HostRevoked => pairs([("member", host)]),
+        Event::FleetJoined | Event::CertificateRenewed => pairs([("member", host), ("certificate", detail)]),
+        Event::KeysChanged => pairs::read(detail)?,
+        _ => pairs([("user", name)]),
+    })
 }
 
 /// The row of a host's question in the words of the log; `None` for one that it has no word for.
@@ -61,32 +102,20 @@ pub(crate) fn judged(at: UnixTime, host: &str, name: &str, question: &str, detai
 /// The judgement of a host's question.
 fn by_host(host: &str, name: &str, question: &str, detail: &str) -> Option<(Event, Pairs)> {
     let (outcome, about) = detail.split_once(' ').unwrap_or((detail, ""));
-    let (event, more) = match (question, outcome) {
-        ("redeem", "redeemed") => (Event::Accepted, ("token", about)),
-        ("redeem", "near-miss") => (Event::Denied, ("reason", "wrong-code")),
-        ("redeem" | "check-invitation", "refused") => (Event::Denied, ("reason", about)),
-        ("store-app", "done") => (Event::Enrolled, ("", "")),
-        ("register", "done") => (Event::Registered, ("", "")),
-        (own, "changed") => (own_change(own)?, ("by", name)),
-        (own, "refused") if own_change(own).is_some() => (Event::Denied, ("reason", about)),
-        _ => return None,
+    let words = format!("{question} {outcome}");
+    let (_, event) = JUDGED.iter().find(|(judged, _)| *judged == words)?;
+    let more = match (outcome, about) {
+        ("redeemed" | "burned", token) => ("token", token),
+        ("changed", _) => ("by", name),
+        ("not-registered", "throttled") => ("reason", "throttled"),
+        // As the module says it: why it was not registered is in the row.
+        ("near-miss" | "not-registered", _) => ("reason", "wrong-code"),
+        ("refused" | "superseded", reason) => ("reason", reason),
+        _ => ("", ""),
     };
     let mut all = pairs([("user", name), ("host", host)]);
     all.extend(pairs([more]));
-    Some((event, all))
-}
-
-/// The event of a change that users make of their own second factor, where the question asks for one.
-fn own_change(question: &str) -> Option<Event> {
-    Some(match question {
-        "self-enroll" | "self-replace" => Event::Enrolled,
-        "self-reset" => Event::Reset,
-        "self-recovery" => Event::RecoveryReplaced,
-        "self-token" => Event::Registered,
-        "self-ssh-key-add" => Event::SshKeyAdded,
-        "self-ssh-key-remove" => Event::SshKeyRemoved,
-        _ => return None,
-    })
+    Some((*event, all))
 }
 
 fn pairs<const N: usize>(of: [(&str, &str); N]) -> Pairs {

@@ -72,7 +72,13 @@ impl FleetHosts {
     }
 
     /// Adds a host, and gives the code with which it joins. It may ask about users of these groups; about all where there is none.
-    pub(crate) async fn add(&self, name: &str, groups: &[String], again: Again) -> Result<Added, ServerError> {
+    pub(crate) async fn add(
+        &self,
+        name: &str,
+        groups: &[String],
+        again: Again,
+        who: &str,
+    ) -> Result<Added, ServerError> {
         let name = name.to_ascii_lowercase();
         if !names_a_host(&name) {
             return Ok(Added::NoName);
@@ -84,7 +90,8 @@ impl FleetHosts {
             let code = JoinCode::new(self.authority.fingerprint()).ok_or(ServerError::NoRandomness)?;
             let digest = self.store.digest_of_code(code.number, &name, code.secret.as_slice())?;
             let number = signed(code.number);
-            if self.store.add_host(&name, groups, again == Again::Joins, (number, &digest), CODE_LASTS).await? {
+            let joins = again == Again::Joins;
+            if self.store.add_host(&name, groups, joins, (number, &digest), CODE_LASTS, who).await? {
                 return Ok(Added::Code(code.shown()));
             }
         }
@@ -92,8 +99,8 @@ impl FleetHosts {
     }
 
     /// Ends all that a host may. False where there is none of this name.
-    pub(crate) async fn revoke(&self, name: &str) -> Result<bool, ServerError> {
-        self.store.revoke_host(&name.to_ascii_lowercase()).await
+    pub(crate) async fn revoke(&self, name: &str, who: &str) -> Result<bool, ServerError> {
+        self.store.revoke_host(&name.to_ascii_lowercase(), who).await
     }
 
     pub(crate) fn authority(&self) -> &Authority {

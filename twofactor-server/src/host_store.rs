@@ -1,4 +1,5 @@
-//! The hosts of a fleet in the store that the server has: in PostgreSQL, or in the file beside the accounts.
+//! The hosts of a fleet in the store that the server has: in PostgreSQL, or in the file beside the accounts. The changes of a sysadmin, `who`,
+//! stand in the audit of PostgreSQL; those of a file are in the journal of its machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,9 +66,10 @@ impl HostStore {
         again: bool,
         (number, digest): (i32, &[u8]),
         lasts: Duration,
+        who: &str,
     ) -> Result<bool, ServerError> {
         match self {
-            Self::Database(database) => database.add_host(name, groups, again, (number, digest), lasts).await,
+            Self::Database(database) => database.add_host(name, groups, again, (number, digest), lasts, who).await,
             Self::File(file) => {
                 let (name, groups, digest) = (name.to_owned(), groups.to_vec(), digest.to_vec());
                 on(file, move |file| file.add_host(&name, &groups, again, (number, &digest), lasts)).await
@@ -132,9 +134,9 @@ impl HostStore {
     }
 
     /// Ends the certificates and join codes of a host. False where there is none of this name that was not revoked.
-    pub(crate) async fn revoke_host(&self, name: &str) -> Result<bool, ServerError> {
+    pub(crate) async fn revoke_host(&self, name: &str, who: &str) -> Result<bool, ServerError> {
         match self {
-            Self::Database(database) => database.revoke_host(name).await,
+            Self::Database(database) => database.revoke_host(name, who).await,
             Self::File(file) => {
                 let name = name.to_owned();
                 on(file, move |file| file.revoke_host(&name)).await

@@ -1,8 +1,8 @@
 //! The hosts of the fleet in the database: their authority, certificates and join codes.
 //!
 //! Invariants: a join code is used, the host's earlier certificates end and the new one is noted in one statement. So is each other
-//! change, where the row of the host has the proof that was read. Whatever changes who may ask raises the authority's number of changes,
-//! by which every server notices it.
+//! change, with its row of the audit, where the row of the host has the proof that was read. Whatever changes who may ask raises the
+//! authority's number of changes, by which every server notices it.
 
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ impl Database {
         again: bool,
         (number, digest): (i32, &[u8]),
         lasts: Duration,
+        who: &str,
     ) -> Result<bool, ServerError> {
         const ADD: &str = "with old as (
                 delete from twofactor.join_code where host = $1 or until < clock_timestamp() - interval '1 day' returning number
@@ -67,6 +68,9 @@ impl Database {
                 returning name
             ), change as (
                 update twofactor.authority set changes = changes + 1 from host
+            ), noted as (
+                insert into twofactor.audit (host, name, event, detail, who)
+                select name, '', 'host-added', array_to_string($2, ','), $9 from host
             )
             insert into twofactor.join_code (number, host, digest, until)
             select $4, name, $5, clock_timestamp() + make_interval(secs => $6) from host returning number";
@@ -84,6 +88,7 @@ impl Database {
             (&lasts.as_secs_f64(), Type::FLOAT8),
             (&host.proof(&self.seals)?, Type::BYTEA),
             (&before.map(|before| before.proof), Type::BYTEA),
+            (&who, Type::TEXT),
         ];
         Ok(!self.ask_repeating(ADD, added).await?.is_empty())
     }
@@ -148,6 +153,8 @@ impl Database {
                 delete from twofactor.certificate where host in (select name from host)
             ), change as (
                 update twofactor.authority set changes = changes + 1 from host
+            ), noted as (
+                insert into twofactor.audit (host, name, event, detail) select name, '', 'fleet-joined', $9 from host
             )
             insert into twofactor.certificate (digest, host, standing, serial, until, proof)
             select $8, name, $6, $9, to_timestamp($10), $11 from host returning host";
@@ -194,6 +201,8 @@ impl Database {
                 where c.host = old.host and c.until < clock_timestamp() - interval '1 day'
             ), change as (
                 update twofactor.authority set changes = changes + 1 from old
+            ), noted as (
+                insert into twofactor.audit (host, name, event, detail) select host, '', 'certificate-renewed', $9 from old
             )
             insert into twofactor.certificate (digest, host, standing, serial, until, proof)
             select $7, host, $8, $9, to_timestamp($10), $11 from old returning host";
@@ -246,7 +255,7 @@ impl Database {
     }
 
     /// Ends the certificates and join codes of a host. False where there is none of this name that was not revoked.
-    pub(crate) async fn revoke_host(&self, name: &str) -> Result<bool, ServerError> {
+    pub(crate) async fn revoke_host(&self, name: &str, who: &str) -> Result<bool, ServerError> {
         const REVOKE: &str = "with host as (
                 update twofactor.host set revoked = clock_timestamp(), standing = $3, proof = $4
                 where name = $1 and proof = $2 returning name
@@ -256,6 +265,9 @@ impl Database {
                 delete from twofactor.join_code where host in (select name from host)
             ), change as (
                 update twofactor.authority set changes = changes + 1 from host
+            ), noted as (
+                insert into twofactor.audit (host, name, event, detail, who)
+                select name, '', 'host-revoked', '', $5 from host
             )
             select name from host";
         for _ in 0..ROUNDS {
@@ -270,6 +282,7 @@ impl Database {
                 (&before.proof, Type::BYTEA),
                 (&host.standing, Type::INT8),
                 (&host.proof(&self.seals)?, Type::BYTEA),
+                (&who, Type::TEXT),
             ];
             if !self.ask_repeating(REVOKE, revoked).await?.is_empty() {
                 return Ok(true);

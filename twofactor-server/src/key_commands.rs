@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use twofactor_core::config::fleet::{Backing, CentralStore};
 use twofactor_core::host::trusted::Owner;
 use twofactor_server::{
-    Escrow, KeyChange, KeyUse, Keys, ServerError, change_keys, init_keys, key_use, keys_in_use_embedded, reseal,
+    Escrow, KeyChange, KeyTable, KeyUse, Keys, ServerError, change_keys, init_keys, keys_in_use_embedded, reseal,
     reseal_embedded,
 };
 
@@ -75,7 +75,11 @@ pub(crate) fn run(command: &KeyCommand, store: &CentralStore, runtime: &Runtime)
         }
         KeyCommand::Status => status(store, runtime)?,
         KeyCommand::Rotate { seal: false, keepers } => {
-            let keys = changed(store, &KeyChange::Add, keepers.escrow()?.as_ref())?;
+            let escrow = keepers.escrow()?;
+            let before = SeedKey::of(store).read()?;
+            let next = before.numbers().last().map_or(1, |newest| newest.saturating_add(1));
+            note(store, "added", &[next], runtime)?;
+            let keys = changed(store, &KeyChange::Add, escrow.as_ref())?;
             let new = keys.numbers().last().copied().unwrap_or_default();
             println!("{file} has key {new}, which opens and does not seal yet. {}", keepers.advice());
             println!(
@@ -91,6 +95,7 @@ pub(crate) fn run(command: &KeyCommand, store: &CentralStore, runtime: &Runtime)
                 let problem = format!("the server on {} does not have key {newest}", server.host);
                 return Err(Failure::new(problem, format!("copy {file} to it, and try again")));
             }
+            note(store, "sealing", &[newest], runtime)?;
             changed(store, &KeyChange::SealWithTheNewest, None)?;
             println!("Key {newest} seals, on this machine. {} servers that run have it.", found.servers.len());
             println!("1. Copy {file} to every server once more.\n2. Then: twofactor-server key reseal");
@@ -110,9 +115,19 @@ fn changed(store: &CentralStore, change: &KeyChange, escrow: Option<&Escrow>) ->
 
 fn in_use(store: &CentralStore, keys: Keys, runtime: &Runtime) -> Result<KeyUse, Failure> {
     Ok(match &store.backing {
-        Backing::Postgresql(connection) => runtime.block_on(key_use(connection.parse()?, keys))?,
+        Backing::Postgresql(connection) => {
+            let postgresql = connection.parse()?;
+            runtime.block_on(async { KeyTable::open(postgresql, keys).await?.in_use().await })?
+        }
         Backing::Files(folder) => KeyUse { records: keys_in_use_embedded(folder, keys)?, servers: Vec::new() },
     })
+}
+
+/// Writes down who changes keys, before it is done. A store in files keeps no changes of sysadmins.
+fn note(store: &CentralStore, change: &str, numbers: &[i32], runtime: &Runtime) -> Result<(), Failure> {
+    let Backing::Postgresql(connection) = &store.backing else { return Ok(()) };
+    let (postgresql, keys, who) = (connection.parse()?, SeedKey::of(store).read()?, twofactor_cli::sysadmin());
+    Ok(runtime.block_on(async { KeyTable::open(postgresql, keys).await?.note(&who, change, numbers).await })?)
 }
 
 fn status(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
@@ -187,6 +202,7 @@ fn retire(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
             None => Err(Failure::new("there is no other key than the one that seals", "twofactor-server key rotate")),
         };
     }
+    note(store, "retired", &free, runtime)?;
     changed(store, &KeyChange::TakeAway(free.clone()), None)?;
     println!("Keys {free:?} are gone from {}. Copy it to every server.", store.seed_key.display());
     println!("Backups of the database from before need them: keep the escrow's copy for as long as those.");

@@ -10,10 +10,9 @@ use tokio_postgres::types::Type;
 
 use crate::database::{Database, Parameters};
 use crate::error::ServerError;
-use crate::housekeeping::Running;
 use crate::keys::Keys;
 use crate::postgresql::Postgresql;
-use crate::sealed_columns::{self, SEALED_COLUMNS, SealedColumn};
+use crate::sealed_columns::{SEALED_COLUMNS, SealedColumn};
 use crate::sealing::Sealed;
 
 /// The longest that a look at every record may take.
@@ -46,24 +45,6 @@ pub async fn reseal(postgresql: Postgresql, keys: Keys) -> Result<Vec<Resealed>,
         all.push(database.reseal(column).await?);
     }
     Ok(all)
-}
-
-/// The use of a store's keys.
-#[derive(Debug)]
-pub struct KeyUse {
-    /// The number of records of each key, in all columns.
-    pub records: Vec<(i32, i64)>,
-    /// The servers that run.
-    pub servers: Vec<Running>,
-}
-
-/// Looks at the use of all keys.
-pub async fn key_use(postgresql: Postgresql, keys: Keys) -> Result<KeyUse, ServerError> {
-    let database = Database::open(postgresql, keys).await?;
-    // All records are read: more than a login waits for.
-    let rows = database.ask_within(PATIENCE, &sealed_columns::count_by_key(), &[]).await?;
-    let records = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-    Ok(KeyUse { records: records.collect::<Result<_, ServerError>>()?, servers: database.running().await? })
 }
 
 impl Database {

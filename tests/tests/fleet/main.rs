@@ -4,6 +4,7 @@
 
 mod addresses;
 mod administration;
+mod audit;
 mod clocks;
 mod databases;
 mod demonstration;

@@ -33,7 +33,7 @@ pub(super) struct Activated {
 
 impl Activated {
     /// It joins the server, which is called localhost.
-    fn joined(machine: &Machine, name: &str) -> Self {
+    pub(super) fn joined(machine: &Machine, name: &str) -> Self {
         Self::joined_through(machine, machine.address, name)
     }
 
@@ -72,7 +72,7 @@ impl Activated {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().unwrap()
     }
 

@@ -19,7 +19,7 @@ use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::administration::{
     AccountAdministration as _, AccountOwnership as _, AccountRenaming as _, AdministeredStore, Author, Encoding,
-    Existing, Fit, LastCredential, PastChange, Sharing, TokenAdministration as _, TokenError, TokenFilter,
+    Existing, Fit, HistoryPart, LastCredential, PastChange, Sharing, TokenAdministration as _, TokenError, TokenFilter,
     TokenViews as _, each_token,
 };
 use twofactor_core::store::broker::Broker;
@@ -218,7 +218,7 @@ fn a_token_is_registered_at_a_host_that_may_enroll_and_its_answer_can_be_asked_f
     assert_eq!(refusal(redeem(&web2.store(), &alice, &fobs[0].code(1))), Reason::Replayed);
     assert!(is_accepted(redeem(&web2.store(), &alice, &fobs[0].code(2))));
     assert_eq!(central.token(&fobs[0].serial).unwrap().unwrap().owner, Some(alice.name.clone()));
-    let lines = central.history().unwrap().unwrap().next_portion().unwrap();
+    let lines = central.history(&HistoryPart::default()).unwrap().unwrap().next_portion().unwrap();
     let about_it = lines.iter().filter(|line| line.pairs.iter().any(|(key, value)| key == "serial" && value == "A1"));
     let words: Vec<(&str, &str)> = about_it.map(|line| (line.event.word(), line.who.as_str())).collect();
     assert_eq!(words, [("assigned", "alice"), ("resynced", "alice")]);
@@ -303,7 +303,7 @@ fn seen(store: &impl AdministeredStore, at: UnixTime) -> String {
             series.imports.iter().map(|import| (import.added, import.unchanged, import.conflicts)).collect();
         lines.push(format!("{} {} {} {} {imports:?}", series.name, series.tokens, series.assigned, series.revoked));
     }
-    if let Some(mut history) = store.history().unwrap() {
+    if let Some(mut history) = store.history(&HistoryPart::default()).unwrap() {
         // The central store has the changes of accounts there, too.
         let is_about_tokens = |line: &PastChange| line.pairs.iter().any(|(key, _)| key == "serial" || key == "series");
         let portions =

@@ -10,8 +10,8 @@ use twofactor_core::config::Config;
 use twofactor_core::host::clock::{SystemClock, UnixTime};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
-    Author, Counts, Finding, NewToken, Origin, Sharing, TokenAdministration as _, TokenFilter, TokenImport,
-    TokenViews as _, each_token,
+    Author, Counts, Finding, HistoryPart, NewToken, Origin, Sharing, TokenAdministration as _, TokenFilter,
+    TokenImport, TokenViews as _, each_token,
 };
 use twofactor_server::{Central, read_keys};
 use twofactor_tests::oathtool::{Authenticator, Kind};
@@ -157,7 +157,7 @@ fn a_file_comes_in_as_a_whole_and_is_recognized_when_it_comes_again() {
     assert_eq!((series.tokens, series.inventory, series.imports.len()), (1500, 1500, 1));
     assert_eq!(central.series_from("ac", 9).unwrap(), ["acme"]);
     assert_eq!(central.serials_from("A0149", 3).unwrap(), ["A01490", "A01491", "A01492"]);
-    let mut history = central.history().unwrap().unwrap();
+    let mut history = central.history(&HistoryPart::default()).unwrap().unwrap();
     let lines = history.next_portion().unwrap();
     assert_eq!(
         lines.iter().map(|line| (line.event.word(), line.who.as_str())).collect::<Vec<_>>(),

@@ -147,6 +147,8 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::HostAdded
         | Event::HostRevoked
         | Event::FleetJoined
+        | Event::CertificateRenewed
+        | Event::KeysChanged
         | Event::Invited
         | Event::InvitationRevoked
         | Event::Imported

@@ -54,12 +54,13 @@ struct Memory {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Deed {
     event: &'static str,
-    about: [Option<String>; 5],
+    about: [Option<String>; 6],
 }
 
 impl Deed {
     fn of(message: &Message) -> Self {
-        let about = ["serial", "series", "user", "asked_by", "reason"].map(|key| message.value(key).map(str::to_owned));
+        let about = ["serial", "series", "user", "member", "asked_by", "reason"]
+            .map(|key| message.value(key).map(str::to_owned));
         Self { event: message.event.word(), about }
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::codes::otpauth;
+use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::{ExportedAccount, ExportedSecret, SecretStanding};
@@ -45,6 +46,8 @@ pub(crate) fn run(arguments: &Export, host: &Host, output: &Output) -> Result<()
         return Err(LeavingFailure::NoSecrets(user).into());
     }
     let names = Names::of(&user, host);
+    let labels: Vec<&Label> = account.secrets.iter().map(|secret| &secret.token.label).collect();
+    host.accounts.note_showing(&user, Event::SecretExported, &labels)?;
     note(&user, &account, form, file)?;
     let text = match form {
         ExportForm::Otpauth => names.uris(&account),

@@ -19,7 +19,7 @@ use twofactor_admin::logbook::{Entry, Wanted};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
-use twofactor_core::store::administration::AdministeredStore;
+use twofactor_core::store::administration::{AdministeredStore, HistoryPart};
 
 use crate::args::Log;
 use crate::commands::log::listing::Listing;
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Log, config: Option<&Path>, output: &Output) -> Re
     if let Some(accounts) = accounts.as_ref().filter(|_| !wanted.user.is_empty()) {
         wanted.former = former_names(&wanted.user, accounts.as_ref());
     }
-    let history = accounts.and_then(|accounts| history(accounts.as_ref(), &wanted));
+    let history = accounts.and_then(|accounts| history(accounts.as_ref(), &wanted, arguments.lines));
     let logs = match logs(&wanted, &zone) {
         // The audit of the central store is there all the same.
         Err(error) if administers_central() => {
@@ -89,9 +89,8 @@ fn wanted(arguments: &Log, zone: &HostZone) -> Result<(Wanted, User), Failure> {
 
 /// The names that a user had before, by the renames in the registry's history. That it cannot be read is said where it is shown.
 fn former_names(user: &[String], accounts: &dyn AdministeredStore) -> Vec<(String, UnixTime)> {
-    let Ok(Some(history)) = accounts.history() else { return Vec::new() };
-    let events = vec![Event::AccountRenamed];
-    let renames = Wanted { events, ..Wanted::default() };
+    let renames = Wanted { events: vec![Event::AccountRenamed], ..Wanted::default() };
+    let Ok(Some(history)) = accounts.history(&part_of(&renames, None)) else { return Vec::new() };
     let renames: Vec<Entry> = history::entries(history, &renames).collect();
     let mut former: Vec<(String, UnixTime)> = Vec::new();
     // From the last to the first: the name that a rename gave may be the former one of a later rename.
@@ -124,9 +123,9 @@ fn registry(config: Option<&Path>) -> Result<Option<Box<dyn AdministeredStore>>,
     Ok(Some(open_store(&config)?))
 }
 
-/// The registry's history.
-fn history<'s>(accounts: &dyn AdministeredStore, wanted: &'s Wanted) -> Option<Entries<'s>> {
-    match accounts.history() {
+/// The registry's history. Of the last `lines` of all entries, it has no more.
+fn history<'s>(accounts: &dyn AdministeredStore, wanted: &'s Wanted, lines: Option<u32>) -> Option<Entries<'s>> {
+    match accounts.history(&part_of(wanted, lines)) {
         Ok(history) => history.map(|history| -> Entries<'s> { Box::new(history::entries(history, wanted)) }),
         Err(error) => {
             warning(&format!("the registry's history is left out: {error}"));
@@ -135,11 +134,20 @@ fn history<'s>(accounts: &dyn AdministeredStore, wanted: &'s Wanted) -> Option<E
     }
 }
 
+/// The part of a history that holds all that is wanted.
+fn part_of(wanted: &Wanted, lines: Option<u32>) -> HistoryPart {
+    let Wanted { user, former, since, until, events, service } = wanted;
+    let users = user.iter().chain(former.iter().map(|(name, _)| name)).cloned().collect();
+    // The last of them are known beforehand where nothing else is left out afterwards.
+    let last = lines.filter(|_| former.is_empty() && service.is_none());
+    HistoryPart { since: *since, until: *until, users, events: events.clone(), last }
+}
+
 /// Hands out the entries of the registry's history and of the logs that are asked for, by time. An error where no log can
 /// be read; the history has been handed out then all the same.
 pub(super) fn each_entry(host: &Host, wanted: &Wanted, take: &mut dyn FnMut(Entry)) -> Result<(), Failure> {
     let zone = HostZone::of_this_host();
-    let history = history(&*host.accounts, wanted);
+    let history = history(&*host.accounts, wanted, None);
     let (logs, read) = match logs(wanted, &zone) {
         Ok(logs) => (logs, Ok(())),
         Err(error) => (Vec::new(), Err(error)),

@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &ShowQr, host: &Host, output: &Output) -> Result<()
     let (issuer, account) = enroll::issuer_and_account(None, &user, host);
     let proposal = Proposal::again(token, &issuer, &account);
     let (uri, token) = (proposal.uri(), proposal.token());
+    host.accounts.note_showing(&user, Event::SecretShown, &[&token.label])?;
     journal::write(journal::about(Event::SecretShown, &user).with("token", &token.label));
     match output.format() {
         Format::Text => {

@@ -93,6 +93,10 @@ pub enum Event {
     HostRevoked,
     /// This host has joined a fleet.
     FleetJoined,
+    /// A host of a fleet has renewed its certificate.
+    CertificateRenewed,
+    /// The keys that seal the central store of a fleet were changed.
+    KeysChanged,
     /// The module was put into a PAM service.
     ServiceEnabled,
     /// The module was taken out of a PAM service.
@@ -103,7 +107,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -144,6 +148,8 @@ impl Event {
         Self::HostAdded,
         Self::HostRevoked,
         Self::FleetJoined,
+        Self::CertificateRenewed,
+        Self::KeysChanged,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
         Self::Error,
@@ -192,6 +198,8 @@ impl Event {
             Self::HostAdded => "host-added",
             Self::HostRevoked => "host-revoked",
             Self::FleetJoined => "fleet-joined",
+            Self::CertificateRenewed => "certificate-renewed",
+            Self::KeysChanged => "keys-changed",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",

@@ -25,7 +25,7 @@ pub use backup::{
     StateBackup, TABLES, Table, Value,
 };
 pub use exporting::{ExportedAccount, ExportedSecret, SecretStanding};
-pub use history::{History, PastChange};
+pub use history::{History, HistoryPart, PastChange};
 pub use hosts::{AddedAgain, AddedHost, FleetHost, HostAdministration, HostCertificate};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use last_backup::LastBackup;
@@ -56,6 +56,7 @@ use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, UserName};
+use crate::log::record::Event;
 use crate::store::enrollment::EnrollmentStore;
 use crate::store::enrollment::Superseded;
 use crate::store::error::StoreError;
@@ -239,6 +240,9 @@ pub trait AccountRenaming {
 pub trait AccountExport {
     /// The secrets of a user's apps and physical tokens, with what was used of them; `None` when the user is not enrolled.
     fn export(&self, user: &UserName) -> Result<Option<ExportedAccount>, StoreError>;
+
+    /// Notes that the secrets of these labels are about to be shown, in a store that keeps a history of that.
+    fn note_showing(&self, user: &UserName, event: Event, labels: &[&Label]) -> Result<(), StoreError>;
 }
 
 /// Changes of physical tokens and series. A change takes effect as a whole or not at all.
@@ -307,7 +311,7 @@ pub trait TokenViews {
     fn token_count(&self) -> Result<u64, StoreError>;
 
     /// The changes that sysadmins made to physical tokens, and the acts of a helpdesk; `None` where there was neither.
-    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError>;
+    fn history(&self, part: &HistoryPart) -> Result<Option<Box<dyn History>>, StoreError>;
 
     /// Succeeds when the tokens can be read, or there are none. Every list of tokens calls it: without it a list would look
     /// complete although the tokens are unreadable.

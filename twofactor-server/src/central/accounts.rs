@@ -129,6 +129,10 @@ impl AccountExport for Central {
     fn export(&self, user: &UserName) -> Result<Option<ExportedAccount>, StoreError> {
         self.look(user, |one| one.export(user))
     }
+
+    fn note_showing(&self, user: &UserName, event: Event, labels: &[&Label]) -> Result<(), StoreError> {
+        self.wait(self.database.note_showing(&self.who, user, event, labels))
+    }
 }
 
 impl AccountOwnership for Central {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{History, PastChange};
+use twofactor_core::store::administration::{History, HistoryPart, PastChange};
 
 use crate::audit::Audit;
 use crate::database::Database;
@@ -24,8 +24,9 @@ pub(super) struct CentralHistory {
 }
 
 impl CentralHistory {
-    pub(super) fn new(runtime: Arc<Runtime>, database: Arc<Database>) -> Self {
-        Self { runtime, database, tokens: TokenHistory::default(), audit: Audit::default(), ready: Default::default() }
+    pub(super) fn new(runtime: Arc<Runtime>, database: Arc<Database>, part: &HistoryPart) -> Self {
+        let (tokens, audit) = (TokenHistory::new(part), Audit::new(part));
+        Self { runtime, database, tokens, audit, ready: Default::default() }
     }
 }
 

@@ -19,7 +19,7 @@ impl HostAdministration for Central {
     fn add_host(&self, name: &str, groups: &[String], again: AddedAgain) -> Result<AddedHost, StoreError> {
         let again = Again::from(again);
         let until = self.now()?.after(CODE_LASTS);
-        let added = self.wait(async { self.fleet_hosts().await?.add(name, groups, again).await })?;
+        let added = self.wait(async { self.fleet_hosts().await?.add(name, groups, again, &self.who).await })?;
         Ok(match added {
             Added::Code(code) => AddedHost::Code(code, until),
             Added::IsThere => AddedHost::IsThere,
@@ -33,6 +33,6 @@ impl HostAdministration for Central {
     }
 
     fn revoke_host(&self, name: &str) -> Result<bool, StoreError> {
-        self.wait(async { self.fleet_hosts().await?.revoke(name).await })
+        self.wait(async { self.fleet_hosts().await?.revoke(name, &self.who).await })
     }
 }

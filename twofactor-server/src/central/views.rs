@@ -7,7 +7,9 @@ use twofactor_core::codes::otp::{Code, Match};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{History, Identified, SeriesSummary, TokenFilter, TokenView, TokenViews};
+use twofactor_core::store::administration::{
+    History, HistoryPart, Identified, SeriesSummary, TokenFilter, TokenView, TokenViews,
+};
 use twofactor_core::store::inventory::Filter;
 
 use super::history::CentralHistory;
@@ -56,9 +58,9 @@ impl TokenViews for Central {
         self.wait(looking::count(&self.database))
     }
 
-    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
+    fn history(&self, part: &HistoryPart) -> Result<Option<Box<dyn History>>, StoreError> {
         let (runtime, database) = (Arc::clone(&self.runtime), Arc::clone(&self.database));
-        Ok(Some(Box::new(CentralHistory::new(runtime, database))))
+        Ok(Some(Box::new(CentralHistory::new(runtime, database, part))))
     }
 
     /// A list reads them itself: there is no file that could be missing.

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::codes::token::Serial;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::administration::{Author, PastChange};
+use twofactor_core::store::administration::{Author, HistoryPart, PastChange};
 use twofactor_core::store::inventory::HistoryLine;
 use twofactor_core::text::pairs::{self, Pairs};
 
@@ -12,6 +12,7 @@ use super::row::{seconds, time};
 use super::transaction::Transaction;
 use crate::database::Database;
 use crate::error::ServerError;
+use crate::part_of_log::{LogTable, PartOfLog};
 
 /// Adds lines to the history.
 pub(super) async fn record(
@@ -45,23 +46,27 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// The history, read in portions.
-#[derive(Debug, Default)]
-pub(crate) struct TokenHistory {
-    last: i64,
-}
+const TABLE: LogTable = LogTable {
+    name: "token_history",
+    at: "at",
+    columns: "who, event, serial, name, detail",
+    is_asked: "event = any($1)",
+    is_about: "name = any($3)",
+    is_rename: "event = 'account-renamed'",
+};
+
+/// A part of the history, read in portions.
+#[derive(Debug)]
+pub(crate) struct TokenHistory(PartOfLog);
 
 impl TokenHistory {
+    pub(crate) fn new(part: &HistoryPart) -> Self {
+        Self(PartOfLog::of(&TABLE, part, Vec::new()))
+    }
+
     /// The next lines; empty at the end.
     pub(crate) async fn next_portion(&mut self, database: &Database) -> Result<Vec<PastChange>, ServerError> {
-        const PORTION: i64 = 1000;
-        const LINES: &str = "select number, at, who, event, serial, name, detail from twofactor.token_history
-            where number > $1 order by number limit $2";
-        let rows = database.ask(LINES, &[(&self.last, Type::INT8), (&PORTION, Type::INT8)]).await?;
-        if let Some(end) = rows.last() {
-            self.last = end.try_get(0)?;
-        }
-        rows.iter().map(past).collect()
+        self.0.next_portion(database).await?.iter().map(past).collect()
     }
 }
 

@@ -67,7 +67,8 @@ create table twofactor.answer (
     sealed bytea not null
 );
 
--- Every judged attempt and every change of a sysadmin, who is in who: a host asks with its name and without one.
+-- Every judged attempt, every change of a sysadmin, who is in who, and every host that comes or goes, which has no name of a user. Numbers
+-- rise with time.
 create table twofactor.audit (
     number bigint generated always as identity primary key,
     at timestamptz not null default clock_timestamp(),
@@ -78,6 +79,8 @@ create table twofactor.audit (
     who text
 );
 create index audit_name on twofactor.audit (name, at);
+-- The log looks for the former names of a user. Renames are few.
+create index audit_renamed on twofactor.audit (detail) where event = 'account-renamed';
 
 -- Physical tokens. Changes of all these tables wait for each other at an advisory lock.
 create table twofactor.series (

@@ -21,6 +21,21 @@ pub struct PastChange {
     pub pairs: Pairs,
 }
 
+/// The part of a history that is asked for. A store may give more of it, and never less.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryPart {
+    /// Not before this moment.
+    pub since: Option<UnixTime>,
+    /// Before this moment.
+    pub until: Option<UnixTime>,
+    /// About one of these users, by either name of a rename; about anything where there is none.
+    pub users: Vec<String>,
+    /// One of these events; any where there is none.
+    pub events: Vec<Event>,
+    /// The last so many of them.
+    pub last: Option<u32>,
+}
+
 /// The history of a store, read in portions, so that it need not fit into memory.
 pub trait History: Debug {
     /// The next changes, oldest first; empty at the end.

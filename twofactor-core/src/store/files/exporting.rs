@@ -4,7 +4,9 @@
 //! unused.
 
 use super::locations::{Files, migrated};
+use crate::codes::token::Label;
 use crate::host::user::UserName;
+use crate::log::record::Event;
 use crate::store::administration::{AccountExport, ExportedAccount};
 use crate::store::changes;
 use crate::store::error::StoreError;
@@ -16,5 +18,10 @@ impl AccountExport for Files {
         migrated(user, &state)?;
         let Some(credentials) = account.credentials()? else { return Ok(None) };
         Ok(Some(changes::exported(credentials, &state)))
+    }
+
+    /// Its line is in the log.
+    fn note_showing(&self, _: &UserName, _: Event, _: &[&Label]) -> Result<(), StoreError> {
+        Ok(())
     }
 }

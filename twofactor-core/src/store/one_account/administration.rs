@@ -10,6 +10,7 @@ use crate::codes::temporary::TemporaryCode;
 use crate::codes::token::{Label, Token};
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
+use crate::log::record::Event;
 use crate::store::administration::{
     AccountAdministration, AccountExport, AccountStatus, EnrollError, Existing, ExportedAccount,
     InvitationAdministration, MoveInError, Newcomer, Reset,
@@ -129,9 +130,11 @@ impl AccountAdministration for OneAccount<'_> {
 
     fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
         let Some(Kept { state, .. }) = self.kept(user)? else { return Ok(false) };
-        let mut state = state.clone();
-        let had = changes::take_back_handout(&mut state, self.now, None);
-        self.write_state(&state);
+        let mut without = state.clone();
+        let had = changes::take_back_handout(&mut without, self.now, None);
+        if without != *state {
+            self.write_state(&without);
+        }
         Ok(had)
     }
 
@@ -157,9 +160,11 @@ impl InvitationAdministration for OneAccount<'_> {
 
     fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
         let Some(Kept { state, .. }) = self.kept(user)? else { return Ok(false) };
-        let mut state = state.clone();
-        let had = state.invitation.take().is_some();
-        self.write_state(&state);
+        let mut without = state.clone();
+        let had = without.invitation.take().is_some();
+        if had {
+            self.write_state(&without);
+        }
         Ok(had)
     }
 }
@@ -168,5 +173,10 @@ impl AccountExport for OneAccount<'_> {
     fn export(&self, user: &UserName) -> Result<Option<ExportedAccount>, StoreError> {
         let Some(Kept { credentials: Some(credentials), state }) = self.kept(user)? else { return Ok(None) };
         Ok(Some(changes::exported(credentials.clone(), state)))
+    }
+
+    /// It is no part of an account: the program that has read it keeps the history.
+    fn note_showing(&self, _: &UserName, _: Event, _: &[&Label]) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use twofactor_core::codes::temporary::TemporaryCode;
 use twofactor_core::codes::token::{Label, Token};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Person, UserName};
+use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::{
     AccountAdministration, AccountExport, AccountOwnership, AccountRenaming, AccountStatus, AddedKey, Adoption, Author,
     Belongs, EnrollError, Existing, ExportedAccount, InvitationAdministration, LastCredential, MoveInError, Newcomer,
@@ -140,5 +141,9 @@ impl AccountRenaming for ByName {
 impl AccountExport for ByName {
     fn export(&self, user: &UserName) -> Result<Option<ExportedAccount>, StoreError> {
         self.act(|files| files.export(user))
+    }
+
+    fn note_showing(&self, user: &UserName, event: Event, labels: &[&Label]) -> Result<(), StoreError> {
+        self.act(|files| files.note_showing(user, event, labels))
     }
 }

@@ -47,7 +47,7 @@ impl HostAdministration for EmbeddedHosts {
     fn add_host(&self, name: &str, groups: &[String], again: AddedAgain) -> Result<AddedHost, StoreError> {
         let again = Again::from(again);
         let until = SystemClock.now()?.after(CODE_LASTS);
-        let added = self.wait(async { self.fleet_hosts().await?.add(name, groups, again).await })?;
+        let added = self.wait(async { self.fleet_hosts().await?.add(name, groups, again, "").await })?;
         Ok(match added {
             Added::Code(code) => AddedHost::Code(code, until),
             Added::IsThere => AddedHost::IsThere,
@@ -61,6 +61,6 @@ impl HostAdministration for EmbeddedHosts {
     }
 
     fn revoke_host(&self, name: &str) -> Result<bool, StoreError> {
-        self.wait(async { self.fleet_hosts().await?.revoke(name).await })
+        self.wait(async { self.fleet_hosts().await?.revoke(name, "").await })
     }
 }

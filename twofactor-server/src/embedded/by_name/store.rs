@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use twofactor_core::host::user::{Person, Uid};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{History, TokenViews};
+use twofactor_core::store::administration::{History, HistoryPart, TokenViews as _};
 use twofactor_core::store::files::Files;
 
 use crate::embedded::history::WholeHistory;
@@ -45,8 +45,8 @@ impl ByName {
     }
 
     /// The history of tokens, and the audit.
-    pub(super) fn whole_history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
-        let tokens = self.act(TokenViews::history)?;
+    pub(super) fn whole_history(&self, part: &HistoryPart) -> Result<Option<Box<dyn History>>, StoreError> {
+        let tokens = self.act(|files| files.history(part))?;
         let (place, file) = (self.place.clone(), Arc::clone(&self.file));
         Ok(Some(Box::new(WholeHistory { place, tokens, file, last: 0, ready: Default::default() })))
     }

@@ -9,8 +9,9 @@ use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::{Person, UserName};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
-    Author, Counts, Finding, Fit, History, Identified, LastCredential, Origin, SecretSharing, SeriesSummary, Sharer,
-    Sharing, TokenAdministration, TokenError, TokenFilter, TokenImport, TokenView, TokenViews, TokenWalk,
+    Author, Counts, Finding, Fit, History, HistoryPart, Identified, LastCredential, Origin, SecretSharing,
+    SeriesSummary, Sharer, Sharing, TokenAdministration, TokenError, TokenFilter, TokenImport, TokenView, TokenViews,
+    TokenWalk,
 };
 
 use super::store::{ByName, by_name};
@@ -106,8 +107,8 @@ impl TokenViews for ByName {
         self.act(TokenViews::token_count)
     }
 
-    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
-        self.whole_history()
+    fn history(&self, part: &HistoryPart) -> Result<Option<Box<dyn History>>, StoreError> {
+        self.whole_history(part)
     }
 
     fn check_tokens(&self) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use crate::codes::otp::{Code, Match};
 use crate::codes::token::Serial;
 use crate::host::user::UserName;
 use crate::store::administration::{
-    History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
+    History, HistoryPart, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
@@ -74,7 +74,7 @@ impl TokenViews for Files {
         }
     }
 
-    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
+    fn history(&self, _: &HistoryPart) -> Result<Option<Box<dyn History>>, StoreError> {
         let history = self.reader()?.map(registry::RegistryHistory::from);
         Ok(history.map(|history| -> Box<dyn History> { Box::new(FilesHistory(history)) }))
     }

@@ -5,7 +5,7 @@ use crate::account::invitation::InvitationCode;
 use crate::account::notice::NoticedChange;
 use crate::store::EnrollmentStore as _;
 use crate::store::administration::{
-    AccountOwnership as _, Belongs, InvitationAdministration as _, PastChange, Repair, StateRepair as _,
+    AccountOwnership as _, Belongs, HistoryPart, InvitationAdministration as _, PastChange, Repair, StateRepair as _,
 };
 use crate::store::helpdesk::{Act, Helpdesk as _, Helped, NotHelped};
 use crate::store::self_service::OwnedToken;
@@ -39,7 +39,10 @@ impl Fixture {
     }
 
     fn history(&self) -> Vec<PastChange> {
-        self.store.history().unwrap().map_or_else(Vec::new, |mut history| history.next_portion().unwrap())
+        self.store
+            .history(&HistoryPart::default())
+            .unwrap()
+            .map_or_else(Vec::new, |mut history| history.next_portion().unwrap())
     }
 
     /// The lines of the history that are hanna's.
@@ -235,7 +238,7 @@ fn no_act_is_done_where_the_history_cannot_be_written() {
 fn a_host_without_tokens_gets_a_history_by_root_and_by_no_act() {
     let fixture = Fixture::empty();
     fixture.enroll("alice", secret(3));
-    assert!(fixture.store.history().unwrap().is_none());
+    assert!(fixture.store.history(&HistoryPart::default()).unwrap().is_none());
     assert!(matches!(fixture.help(&person("alice"), Act::Status), Ok(Ok(_))));
     assert!(!fixture.registry().exists(), "a look writes nothing");
     let refused = fixture.help(&person("alice"), Act::Unlock).unwrap_err();

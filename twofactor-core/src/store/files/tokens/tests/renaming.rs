@@ -9,7 +9,7 @@ use crate::account::invitation::Invitation;
 use crate::codes::token::Seeds;
 use crate::store::StoreError;
 use crate::store::administration::{
-    AccountOwnership as _, AccountRenaming as _, Belongs, RenameError, Renamed, StateInspection as _,
+    AccountOwnership as _, AccountRenaming as _, Belongs, HistoryPart, RenameError, Renamed, StateInspection as _,
 };
 use crate::store::files::user_folder::USERS;
 
@@ -22,7 +22,7 @@ impl Fixture {
 
     /// The lines about renames, as pairs.
     fn renames(&self) -> Vec<Vec<(String, String)>> {
-        let mut history = self.store.history().unwrap().unwrap();
+        let mut history = self.store.history(&HistoryPart::default()).unwrap().unwrap();
         let lines = history.next_portion().unwrap();
         lines.into_iter().filter(|line| line.event == Event::AccountRenamed).map(|line| line.pairs).collect()
     }
