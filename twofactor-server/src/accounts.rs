@@ -38,14 +38,6 @@ impl Accounts {
         }
     }
 
-    /// Counts an enrollment without an invitation. False where the quota of the host is used up.
-    pub(crate) async fn count_enrollment(&self, host: &str, quota: u32) -> Result<bool, ServerError> {
-        match self {
-            Self::Database(accounts) => accounts.database.count_enrollment(host, quota).await,
-            Self::Files(accounts) => accounts.count_enrollment(host, quota).await,
-        }
-    }
-
     /// The seals of the store.
     pub(crate) fn seals(&self) -> &Seals {
         match self {

@@ -129,22 +129,27 @@ impl Server {
             {
                 return Ok(refused);
             }
-            let mut own = None;
+            let (mut own, mut is_uninvited) = (None, call.enrolls_uninvited());
             if is_own(&call) {
                 match self.own_rules.of(&user).await {
                     Ok(may) => own = Some(Arc::new(may)),
                     Err(refused) => return Ok(refused),
                 }
             }
-            if host.may_enroll
-                && let (Some(may), Call::ChangeOwn(_, request)) = (&own, &call)
-                && may.enroll_uninvited(request)
-                && let Some(refused) = self.is_over_quota(host).await?
-            {
-                return Ok(refused);
+            if let (Some(may), Call::ChangeOwn(_, request)) = (&own, &call) {
+                is_uninvited = may.enroll_uninvited(request);
             }
-            self.judge(Question { host, line: question, message: &message, user: &user, count, own: own.as_ref() })
-                .await
+            let quota = is_uninvited.then_some(host.enrollments_per_hour);
+            self.judge(Question {
+                host,
+                line: question,
+                message: &message,
+                user: &user,
+                count,
+                own: own.as_ref(),
+                quota,
+            })
+            .await
         });
         let judging = judging.await;
         let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
@@ -216,49 +221,43 @@ impl Server {
         }
     }
 
-    /// The refusal of an enrollment without an invitation: the server's policy does not open it to the user, or the host's quota
-    /// is used up. What is not refused is counted, whatever comes of it.
+    /// The refusal of an enrollment without an invitation that the server's policy does not open to the user.
     async fn is_closed(&self, host: &Host, user: &UserName) -> Result<Option<Message>, ServerError> {
         let policy = Arc::clone(&self.policy);
         match self.memberships.lets_enroll(&host.name, user, policy, SystemClock.now()?).await {
-            Ok(true) => {}
+            Ok(true) => Ok(None),
             Ok(false) => {
                 let hint = "on the server: twofactor invite USER, or a rule for twofactor-fleet in twofactor.toml(5)";
                 let problem = "the server's policy lets the user set up a second factor with an invitation only";
-                return Ok(Some(Message::refusing(Reason::NotRoot, problem, hint)));
+                Ok(Some(Message::refusing(Reason::NotRoot, problem, hint)))
             }
             Err(doubt) => {
                 if self.alarms.is_due("the user database") {
                     complain(&format!("it is not certain which rule is about {user}: {doubt}"));
                 }
                 let problem = "the server does not know for certain whether the user may set up a second factor";
-                return Ok(Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER")));
+                Ok(Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER")))
             }
         }
-        self.is_over_quota(host).await
     }
 
-    /// The refusal of a host that has enrolled as many users without an invitation as it may. Else one more is counted.
-    async fn is_over_quota(&self, host: &Host) -> Result<Option<Message>, ServerError> {
-        let Host { name, enrollments_per_hour: quota, .. } = host;
-        if self.accounts.count_enrollment(name, *quota).await? {
-            return Ok(None);
-        }
+    /// Complains about a host that has enrolled as many users without an invitation as it may.
+    fn watch_enrollments(&self, Host { name, enrollments_per_hour: quota, .. }: &Host) {
         if self.alarms.is_due(&format!("enrollments at {name}")) {
             complain(&format!(
                 "host {name} has enrolled as many users without an invitation within an hour as it may, \
                  enrollments_per_hour = {quota}; more are refused. Is that host still yours?"
             ));
         }
-        let hint = "on the server: twofactor invite USER, or enrollments_per_hour in [[host]] of twofactor.toml(5)";
-        let problem = "this host has enrolled as many users within an hour as it may";
-        Ok(Some(Message::refusing(Reason::NotRoot, problem, hint)))
     }
 
     async fn judge(&self, question: Question<'_>) -> Result<Message, ServerError> {
         let turn = self.queues.turn_of(question.user).await;
-        let Judged { answer, wrong_codes } =
-            self.accounts.judge(question, self.rules.counting_on(question.count), turn).await?;
+        let judged = self.accounts.judge(question, self.rules.counting_on(question.count), turn).await;
+        if let Err(ServerError::EnrollmentsUsedUp) = &judged {
+            self.watch_enrollments(question.host);
+        }
+        let Judged { answer, wrong_codes } = judged?;
         if let Some(wrong_codes) = wrong_codes {
             self.watch(question.host, wrong_codes);
         }

@@ -83,6 +83,8 @@ pub(crate) struct Note<'a> {
     /// The wrong codes that this adds to those of the host. As much is written for none of a user who is not enrolled; `None` writes
     /// nothing.
     pub(crate) wrong_codes: Option<i32>,
+    /// The quota of the host on which this goes, as a user that it enrolls without an invitation.
+    pub(crate) quota: Option<u32>,
 }
 
 /// The outcome of a write.
@@ -92,6 +94,8 @@ pub(crate) enum Written {
     Done,
     /// The account was changed since it was read, or the time is over. Nothing was written.
     Conflict,
+    /// The host has enrolled as many users as it may. Nothing was written.
+    OverQuota,
 }
 
 /// The parameters of a statement, with their types.
@@ -229,7 +233,11 @@ impl Database {
             (&account.version, Type::INT8),
             (&is_forgotten, Type::BOOL),
         ]);
-        self.change(if account.version.is_some() { UPDATE } else { INSERT }, &parameters).await
+        let statement = if account.version.is_some() { UPDATE } else { INSERT };
+        match note.quota {
+            Some(quota) => self.enroll(note.host, quota, statement, &parameters).await,
+            None => self.change(statement, &parameters).await,
+        }
     }
 
     /// Runs a statement that gives a row where it has written.

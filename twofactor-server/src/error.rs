@@ -143,6 +143,9 @@ pub enum ServerError {
     /// A host was added, renewed or revoked between the look at its certificate and the look at an account.
     #[error("the hosts of the fleet were changed this moment")]
     HostsChanged,
+    /// A host has enrolled users without an invitation up to its quota.
+    #[error("this host has enrolled as many users within an hour as it may")]
+    EnrollmentsUsedUp,
     /// No certificate could be made.
     #[error("a certificate cannot be made: {0}")]
     Signing(String),
@@ -203,6 +206,7 @@ impl Unusable for ServerError {
     fn reason(&self) -> Reason {
         match self {
             Self::BrokenSeal(_) | Self::DamagedToken(_) => Reason::StoreCorrupt,
+            Self::EnrollmentsUsedUp => Reason::NotRoot,
             Self::TokensBusy(_) => Reason::LockTimeout,
             Self::Store(error) => error.reason(),
             _ => Reason::StoreUnavailable,
@@ -243,6 +247,10 @@ impl Unusable for ServerError {
             Self::FleetFile { .. } => "twofactor-server check; restore it from a backup of the folder".to_owned(),
             Self::NoStore => "see [store] in twofactor.toml(5)".to_owned(),
             Self::TlsFile { .. } => "see [server] in twofactor.toml(5)".to_owned(),
+            Self::EnrollmentsUsedUp => {
+                "on the server: twofactor invite USER, or enrollments_per_hour in [[host]] of twofactor.toml(5)"
+                    .to_owned()
+            }
             Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),
             Self::Clock(_) => "set the clock".to_owned(),

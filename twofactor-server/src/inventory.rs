@@ -23,5 +23,5 @@ pub(crate) use changing::{Change, Wanted};
 pub(crate) use history::TokenHistory;
 pub(crate) use importing::Import;
 pub(crate) use looking::Seen;
-pub(crate) use registering::{Registering, answer};
+pub(crate) use registering::{Registered, Registering, answer};
 pub(crate) use transaction::TOKENS_LOCK;

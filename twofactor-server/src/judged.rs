@@ -26,6 +26,8 @@ pub(crate) struct Question<'q> {
     pub(crate) count: Count,
     /// The changes that the user may make, where it is about the own account.
     pub(crate) own: Option<&'q Arc<OwnChanges>>,
+    /// The quota of the host, where the question sets up a first factor without an invitation.
+    pub(crate) quota: Option<u32>,
 }
 
 impl Question<'_> {

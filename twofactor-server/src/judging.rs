@@ -18,7 +18,7 @@ use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::housekeeping::Housekeeping;
-use crate::inventory::{self, Registering, looking};
+use crate::inventory::{self, Registered, Registering, looking};
 use crate::judged::{Judged, Question};
 use crate::keys::Keys;
 use crate::own_changes::answered;
@@ -90,7 +90,7 @@ impl InDatabase {
     /// The judgement; `None` where the account was changed between reading and writing.
     async fn judge_once(
         &self,
-        Question { host, message, user, own, .. }: Question<'_>,
+        Question { host, message, user, own, quota, .. }: Question<'_>,
         digest: &[u8],
         rules: VerificationRules,
     ) -> Result<Option<Judged>, ServerError> {
@@ -118,7 +118,7 @@ impl InDatabase {
         };
         if let Some(registration) = one.registered() {
             let (host, who, read) = (host.name.as_str(), None, account.version);
-            let asked = Registering { host, who, question: digest, event, read };
+            let asked = Registering { host, who, question: digest, event, read, quota };
             let registered = self.register(user, &registration, asked, now).await?;
             return Ok(registered.map(Judged::plain));
         }
@@ -140,9 +140,12 @@ impl InDatabase {
             question: digest,
             answer: &line,
             wrong_codes: counted,
+            quota: quota.filter(|_| matches!(change, Change::Both { .. })),
         };
-        if self.database.write(&account, &change, &note).await? == Written::Conflict {
-            return Ok(None);
+        match self.database.write(&account, &change, &note).await? {
+            Written::Done => {}
+            Written::Conflict => return Ok(None),
+            Written::OverQuota => return Err(ServerError::EnrollmentsUsedUp),
         }
         let wrong_codes = is_guess.then_some(account.wrong_codes + 1.0);
         Ok(Some(Judged { answer, wrong_codes }))
@@ -160,8 +163,11 @@ impl InDatabase {
         let change = inventory::Change { now, by, patience: REGISTRATION_PATIENCE };
         // Names are compared, and no uids.
         let person = Person { name: user.clone(), uid: Uid(u32::MAX) };
-        let stored = change.register(&self.database, &person, registration, asked).await?;
-        Ok(stored.map(|stored| inventory::answer(registration, &stored)))
+        match change.register(&self.database, &person, registration, asked).await? {
+            Registered::Judged(stored) => Ok(Some(inventory::answer(registration, &stored))),
+            Registered::Conflict => Ok(None),
+            Registered::OverQuota => Err(ServerError::EnrollmentsUsedUp),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::types::Value;
@@ -17,7 +18,7 @@ use twofactor_server::{Host, Server, ServerError, init_keys, read_keys};
 
 use super::program::Backing;
 use super::relay::Asking;
-use super::{Enrolled, is_accepted, logins, owner, races, redeem, refusal};
+use super::{Enrolled, enrolling, is_accepted, logins, owner, races, redeem, refusal};
 
 /// The folder of a central store in files.
 pub(crate) struct Files(tempfile::TempDir);
@@ -163,4 +164,31 @@ fn a_host_over_its_quota_is_slowed_on_files_and_a_code_that_was_looked_at_counts
     assert_eq!(refusal(redeem(&guessing.store(), &user.person, &wrong.next().unwrap())), Reason::Throttled);
     assert_eq!(counted(), "4");
     assert!(is_accepted(redeem(&central.host("home").store(), &user.person, &user.code(0))), "not at other hosts");
+}
+
+#[test]
+fn what_enrolls_no_user_uses_up_nothing_of_the_quota_in_files() {
+    let central = Central::new();
+    enrolling::what_is_counted(
+        |host, question| central.runtime.block_on(central.servers[0].answer(host, question)).unwrap(),
+        || central.folder.sql("select coalesce(sum(users + before), 0) from enrolled where host = 'web1'"),
+    );
+}
+
+#[test]
+fn a_host_enrolls_no_more_users_than_its_quota_at_once_in_files() {
+    let central = Central::new();
+    let host = Host { may_enroll: true, enrollments_per_hour: 3, ..Host::named("hostile") };
+    let hostile = Asking::of(host, &central.servers, &central.runtime);
+    let enrolled: usize = thread::scope(|scope| {
+        let hostile = &hostile;
+        let all: Vec<_> = (0..10)
+            .map(|number| scope.spawn(move || Enrolled::try_through(&hostile.store(), &format!("user{number}"))))
+            .collect();
+        all.into_iter().map(|one| usize::from(one.join().unwrap().is_ok())).sum()
+    });
+    assert_eq!(enrolled, 3);
+    assert_eq!(central.folder.sql("select users + before from enrolled where host = 'hostile'"), "3");
+    let more = Enrolled::try_through(&hostile.store(), "more").err().unwrap().to_string();
+    assert!(more.contains("this host has enrolled as many users within an hour as it may"), "{more}");
 }

@@ -1,15 +1,19 @@
 //! Enrollment at a host without an invitation: by the policy of the server, and within the quota of the host.
 
+use std::cell::Cell;
 use std::thread;
 use std::time::Duration;
 
 use twofactor_core::account::factors::Factors;
 use twofactor_core::account::throttle::Source;
+use twofactor_core::codes::secret::Secret;
 use twofactor_core::config::Config;
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::store::administration::InvitationAdministration as _;
+use twofactor_core::store::wire::Message;
 use twofactor_core::store::{Attempt, EnrollmentStore as _, Presence, Store as _};
 use twofactor_server::Host;
+use twofactor_tests::oathtool::{Authenticator, Kind};
 
 use super::program::{Machine, said};
 use super::relay::Asking;
@@ -88,6 +92,57 @@ fn a_host_enrolls_no_more_users_an_hour_than_its_quota_through_all_servers_at_on
     }
     fleet.postgres.sql("update twofactor.enrolled set hour = hour - 2");
     Enrolled::at(&hostile, "more");
+}
+
+/// Of what a host is asked, that alone goes on its quota which enrolls a user, and once however often it is asked.
+pub(crate) fn what_is_counted(ask: impl Fn(&Host, &[u8]) -> Message, counted: impl Fn() -> String) {
+    let host = Host { may_enroll: true, may_self: true, enrollments_per_hour: 2, ..Host::named("web1") };
+    let own = |user: &str, code: &str, secret: &str, number: u128| {
+        let line = format!(" version=1 ask=self-enroll user={user} uid=1001 label=app secret={secret} code={code}");
+        let question = Message::read(line.as_bytes()).unwrap().numbered(number).line().unwrap();
+        ask(&host, &question).in_short()
+    };
+    let app = |user: &str| {
+        let secret = Secret::generate(20).unwrap().expose_base32().to_string();
+        let app =
+            Authenticator { secret: secret.clone(), algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
+        let (right, mut wrong) = (app.codes_from(now().seconds(), 1).remove(0), app.wrong_codes());
+        (user.to_owned(), secret, right, wrong.next().unwrap())
+    };
+    let (alice, secret, right, wrong) = app("alice");
+    for number in 1..5 {
+        let refused = own(&alice, &wrong, &secret, number);
+        assert!(refused.starts_with("not-changed"), "{refused}");
+    }
+    assert!(["", "0"].contains(&counted().as_str()), "{}", counted());
+    let enrolled = own(&alice, &right, &secret, 10);
+    assert!(enrolled.starts_with("changed"), "{enrolled}");
+    // The same question again, and another of a user who has a factor by now.
+    assert_eq!(own(&alice, &right, &secret, 10), enrolled);
+    assert!(own(&alice, &right, &secret, 11).starts_with("not-changed"));
+    assert_eq!(counted(), "1");
+    let (bob, secret, right, _) = app("bob");
+    let enrolled = own(&bob, &right, &secret, 20);
+    assert!(enrolled.starts_with("changed"), "{enrolled}");
+    // Nothing is left now, and what was written is told again all the same.
+    assert_eq!(own(&bob, &right, &secret, 20), enrolled);
+    assert_eq!(counted(), "2");
+    let (carol, secret, right, _) = app("carol");
+    assert_eq!(own(&carol, &right, &secret, 30), "failed not-root");
+    assert_eq!(counted(), "2");
+}
+
+#[test]
+fn what_enrolls_no_user_uses_up_nothing_of_the_quota_and_a_repeated_question_counts_once() {
+    let Some(fleet) = Fleet::with_servers(2) else { return };
+    let turn = Cell::new(0);
+    what_is_counted(
+        |host, question| {
+            turn.set(turn.get() + 1);
+            fleet.runtime.block_on(fleet.servers[turn.get() % 2].answer(host, question)).unwrap()
+        },
+        || fleet.postgres.sql("select users + before from twofactor.enrolled where host = 'web1'"),
+    );
 }
 
 #[test]

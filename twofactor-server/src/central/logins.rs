@@ -19,7 +19,7 @@ use twofactor_core::store::{
 
 use super::judging::NO_HOST;
 use super::store::Central;
-use crate::inventory::{self, Registering, looking};
+use crate::inventory::{self, Registered, Registering, looking};
 
 impl Store for Central {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
@@ -112,9 +112,12 @@ impl EnrollmentStore for Central {
             let (now, question) = (self.now()?, self.question()?);
             let change = inventory::Change::of(Author { who: &self.who, at: now }, now);
             let (host, who) = (NO_HOST, Some(self.who.as_str()));
-            let asked = Registering { host, who, question: &question, event: "register", read: None };
+            let asked = Registering { host, who, question: &question, event: "register", read: None, quota: None };
             let registering = change.register(&self.database, &pending.user, &registration, asked);
-            return self.runtime.block_on(registering)?.unwrap_or(Err(Superseded::TokenTaken));
+            return match self.runtime.block_on(registering)? {
+                Registered::Judged(stored) => stored,
+                Registered::Conflict | Registered::OverQuota => Err(Superseded::TokenTaken),
+            };
         }
         self.judge(&user, "enroll", |one| one.store_pending(pending.clone()))
     }

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -15,8 +15,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use twofactor_core::account::quota::pause;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::user::UserName;
-use twofactor_core::store::VerificationRules;
 use twofactor_core::store::wire::{Call, Message};
+use twofactor_core::store::{Presence, Store as _, VerificationRules};
 use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
@@ -44,6 +44,8 @@ pub(crate) struct InFiles {
     place: Place,
     pub(crate) file: Arc<FleetFile>,
     threads: Arc<Semaphore>,
+    /// Held from the look at a quota of enrollments to the count of what was enrolled.
+    enrolling: Arc<Mutex<()>>,
     /// Locked.
     _serving: File,
 }
@@ -56,7 +58,8 @@ impl InFiles {
         place.must_be_own()?;
         let serving = serving(&place, folder)?;
         let file = Arc::new(FleetFile::open(&place, keys)?);
-        Ok(Self { place, file, threads: Arc::new(Semaphore::new(THREADS)), _serving: serving })
+        let (threads, enrolling) = (Arc::new(Semaphore::new(THREADS)), Arc::default());
+        Ok(Self { place, file, threads, enrolling, _serving: serving })
     }
 
     /// Removes what is old, for ever.
@@ -74,13 +77,6 @@ impl InFiles {
             }
             has_failed = failed.is_some();
         }
-    }
-
-    /// Counts an enrollment without an invitation. False where the quota of the host is used up.
-    pub(crate) async fn count_enrollment(&self, host: &str, quota: u32) -> Result<bool, ServerError> {
-        let (file, host) = (Arc::clone(&self.file), host.to_owned());
-        let counted = spawn_blocking(move || file.count_enrollment(&host, quota)).await;
-        counted.unwrap_or(Err(ServerError::BrokenOff))
     }
 
     /// Judges a question, whose turn it is, and writes the judgement down.
@@ -101,6 +97,8 @@ impl InFiles {
             digest,
             rules,
             own: question.own.cloned(),
+            quota: question.quota,
+            enrolling: Arc::clone(&self.enrolling),
         };
         let judged = spawn_blocking(move || {
             let _until_it_ends = (turn, thread);
@@ -134,11 +132,13 @@ struct Work {
     digest: Vec<u8>,
     rules: VerificationRules,
     own: Option<Arc<OwnChanges>>,
+    quota: Option<u32>,
+    enrolling: Arc<Mutex<()>>,
 }
 
 impl Work {
     fn judged(&self) -> Result<Judged, ServerError> {
-        let Self { place, file, host, user, line, digest, rules, own } = self;
+        let Self { place, file, host, user, line, digest, rules, own, quota, enrolling } = self;
         let broken = || ServerError::BrokenSeal(user.to_string());
         let Known { answer, wrong_codes } = file.known(&host.name, host.as_of, digest)?;
         if let Some(answer) = answer {
@@ -152,6 +152,15 @@ impl Work {
         let last_wrong = |accounts: &ByName| accounts.files().last_wrong(user).unwrap_or_default();
         let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
         let before = last_wrong(&accounts);
+        // Of an account that cannot be read nothing is enrolled.
+        let is_absent = |accounts: &ByName| matches!(accounts.presence(user), Ok(Presence::Absent(_)));
+        let quota = quota.filter(|_| is_absent(&accounts));
+        let _alone = quota.map(|_| enrolling.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(quota) = quota
+            && file.is_over_quota(&host.name, quota)?
+        {
+            return Err(ServerError::EnrollmentsUsedUp);
+        }
         let answer = match own {
             Some(may) => answered(call, &accounts, host, may),
             None => call.at_host(&host.name).answered_by(&accounts),
@@ -160,7 +169,8 @@ impl Work {
             return Ok(Judged::plain(answer));
         }
         let is_guess = last_wrong(&accounts).is_later_than(&before);
-        if answer.is_failing() && !is_guess {
+        let has_enrolled = quota.is_some() && !is_absent(&accounts);
+        if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));
         }
         let detail = answer.in_short();
@@ -172,6 +182,7 @@ impl Work {
             question: digest,
             answer: &answer.line().map_err(|_| ServerError::NoRandomness)?,
             wrong_codes: i32::from(is_guess),
+            has_enrolled,
         })?;
         Ok(Judged { answer, wrong_codes: is_guess.then_some(wrong_codes + 1.0) })
     }

@@ -43,6 +43,8 @@ pub(crate) struct Note<'n> {
     pub(crate) answer: &'n [u8],
     /// The wrong codes that this adds to those of the host.
     pub(crate) wrong_codes: i32,
+    /// True for a user whom the host has enrolled without an invitation.
+    pub(crate) has_enrolled: bool,
 }
 
 impl FleetFile {
@@ -62,21 +64,13 @@ impl FleetFile {
         })
     }
 
-    /// Counts an enrollment at a host. False where as many as `quota` were counted within the last sixty minutes.
-    pub(crate) fn count_enrollment(&self, host: &str, quota: u32) -> Result<bool, ServerError> {
-        const COUNT: &str = "insert into enrolled (host, hour, users, before) values (?1, ?2, 1, 0)
-            on conflict (host) do update set hour = excluded.hour,
-                before = case excluded.hour - enrolled.hour when 0 then enrolled.before when 1 then enrolled.users else 0 end,
-                users = 1 + case excluded.hour - enrolled.hour when 0 then enrolled.users else 0 end";
+    /// True where a host has enrolled as many users as `quota` within the last sixty minutes.
+    pub(crate) fn is_over_quota(&self, host: &str, quota: u32) -> Result<bool, ServerError> {
         let now = present()?;
-        self.write(Durable::Soon, |file| {
+        self.read(|file| {
             let counted = "select hour, users, before from enrolled where host = ?1";
-            if file.query_row(counted, [host], counted_in).optional()?.map_or(0.0, |counted| lately(counted, now))
-                >= f64::from(quota)
-            {
-                return Ok(false);
-            }
-            file.execute(COUNT, (host, now / 3600)).map(|_| true)
+            let counted = file.query_row(counted, [host], counted_in).optional()?;
+            Ok(counted.map_or(0.0, |counted| lately(counted, now)) >= f64::from(quota))
         })
     }
 
@@ -86,10 +80,17 @@ impl FleetFile {
             on conflict (host) do update set hour = excluded.hour,
                 before = case excluded.hour - quota.hour when 0 then quota.before when 1 then quota.wrong else 0 end,
                 wrong = excluded.wrong + case excluded.hour - quota.hour when 0 then quota.wrong else 0 end";
+        const ENROLLED: &str = "insert into enrolled (host, hour, users, before) values (?1, ?2, 1, 0)
+            on conflict (host) do update set hour = excluded.hour,
+                before = case excluded.hour - enrolled.hour when 0 then enrolled.before when 1 then enrolled.users else 0 end,
+                users = 1 + case excluded.hour - enrolled.hour when 0 then enrolled.users else 0 end";
         let now = present()?;
-        let Note { host, user, event, detail, question, answer, wrong_codes } = *note;
+        let Note { host, user, event, detail, question, answer, wrong_codes, has_enrolled } = *note;
         self.write(Durable::Soon, |file| {
             file.execute(COUNT, (host, now / 3600, wrong_codes))?;
+            if has_enrolled {
+                file.execute(ENROLLED, (host, now / 3600))?;
+            }
             let keep = "insert or replace into answer (question, at, line) values (?1, ?2, ?3)";
             file.execute(keep, (question, now, answer))?;
             let audit = "insert into audit (at, host, name, event, detail) values (?1, ?2, ?3, ?4, ?5)";

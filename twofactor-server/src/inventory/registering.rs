@@ -10,7 +10,8 @@ use twofactor_core::store::{StoreError, Superseded, TokenRegistration};
 use super::changing::{Change, ROUNDS, Wanted, load};
 use super::stop::Stop;
 use super::transaction::{Purpose, Transaction};
-use crate::database::{Database, hex};
+use crate::database::{Database, Parameters, hex};
+use crate::enrollments::COUNT;
 use crate::error::ServerError;
 use crate::sealing::{Kind, Seals};
 
@@ -27,18 +28,29 @@ pub(crate) struct Registering<'a> {
     pub(crate) event: &'a str,
     /// The version of the account that was judged; `None` where nothing was kept of the user.
     pub(crate) read: Option<i64>,
+    /// The quota of the host on which a first factor goes that is registered without an invitation.
+    pub(crate) quota: Option<u32>,
+}
+
+/// The outcome of a registration.
+pub(crate) enum Registered {
+    /// It was judged, and the judgement is durable.
+    Judged(Result<(), Superseded>),
+    /// A code is burned for it in an account that was changed meanwhile. Nothing was written.
+    Conflict,
+    /// The host has enrolled as many users as it may. Nothing was written.
+    OverQuota,
 }
 
 impl Change<'_> {
-    /// Gives a token to the person who has shown two codes of it, with its row of the audit and the answer to the host. `None` where a
-    /// code is burned for it in an account that was changed meanwhile: nothing is written.
+    /// Gives a token to the person who has shown two codes of it, with its row of the audit and the answer to the host.
     pub(crate) async fn register(
         self,
         database: &Database,
         person: &Person,
         registration: &TokenRegistration,
         asked: Registering<'_>,
-    ) -> Result<Option<Result<(), Superseded>>, StoreError> {
+    ) -> Result<Registered, StoreError> {
         for _ in 0..ROUNDS {
             let transaction = Transaction::begin(database, Purpose::Change(self.patience)).await?;
             let done = self.register_in(&transaction, &database.seals, person, registration, asked).await;
@@ -60,24 +72,30 @@ impl Change<'_> {
         person: &Person,
         registration: &TokenRegistration,
         asked: Registering<'_>,
-    ) -> Result<Option<Result<(), Superseded>>, Stop> {
+    ) -> Result<Registered, Stop> {
         let (receivers, burns_a_code) = (vec![person.name.clone()], registration.burns_a_code());
         let serials = vec![registration.serial().clone()];
         let wanted = Wanted { serials, receivers, looks_for_twins: burns_a_code };
         let mut loaded = LoadedTokens::at(self.now, self.by.at);
         let versions = load(transaction, seals, &mut loaded, &wanted).await?;
         if burns_a_code && versions.get(&person.name) != asked.read.as_ref() {
-            return Ok(None);
+            return Ok(Registered::Conflict);
         }
         let stored = match register(&mut loaded, registration, person) {
             Err(Superseded::Store(error)) => return Err(error.into()),
             stored => stored,
         };
         if stored.is_ok() {
+            if let Some(quota) = asked.quota.filter(|_| !burns_a_code) {
+                let counted: &Parameters<'_> = &[(&asked.host, Type::TEXT), (&i64::from(quota), Type::INT8)];
+                if transaction.ask(COUNT, counted).await?.is_empty() {
+                    return Ok(Registered::OverQuota);
+                }
+            }
             self.write(transaction, seals, loaded.into_writes(Direction::Gives)?, &versions).await?;
         }
         note(transaction, seals, &person.name, asked, &answer(registration, &stored)).await?;
-        Ok(Some(stored))
+        Ok(Registered::Judged(stored))
     }
 }
 
