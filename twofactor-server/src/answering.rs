@@ -31,7 +31,7 @@ use crate::keys::Keys;
 use crate::memberships::Memberships;
 use crate::own_changes::OwnRules;
 use crate::postgresql::Postgresql;
-use crate::queues::Queues;
+use crate::queues::{Queues, Turn};
 
 /// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
 /// written: asked again under its number, it gets that answer.
@@ -139,17 +139,13 @@ impl Server {
             if let (Some(may), Call::ChangeOwn(_, request)) = (&own, &call) {
                 is_uninvited = may.enroll_uninvited(request);
             }
+            let turn = match call.about() {
+                About::Nobody => self.queues.turn_of_any().await,
+                About::Name(_) | About::Person(_) => self.queues.turn_of(&user).await,
+            };
             let quota = is_uninvited.then_some(host.enrollments_per_hour);
-            self.judge(Question {
-                host,
-                line: question,
-                message: &message,
-                user: &user,
-                count,
-                own: own.as_ref(),
-                quota,
-            })
-            .await
+            let (line, message, user, own) = (question, &message, &user, own.as_ref());
+            self.judge(Question { host, line, message, user, count, own, quota }, turn).await
         });
         let judging = judging.await;
         let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
@@ -251,8 +247,7 @@ impl Server {
         }
     }
 
-    async fn judge(&self, question: Question<'_>) -> Result<Message, ServerError> {
-        let turn = self.queues.turn_of(question.user).await;
+    async fn judge(&self, question: Question<'_>, turn: Turn) -> Result<Message, ServerError> {
         let judged = self.accounts.judge(question, self.rules.counting_on(question.count), turn).await;
         if let Err(ServerError::EnrollmentsUsedUp) = &judged {
             self.watch_enrollments(question.host);

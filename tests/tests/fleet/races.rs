@@ -71,6 +71,27 @@ fn under_serializable_isolation_one_login_of_many_wins_and_every_wrong_code_coun
     assert!(repeated > 0, "none had to be repeated: the isolation is another");
 }
 
+#[test]
+fn questions_about_users_who_do_not_exist_do_not_wait_for_each_other() {
+    const AT_ONCE: usize = 8;
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let line = b" version=1 ask=pretend reading=123456 source=192.0.2.7 factors=app,token,recovery";
+    assert_eq!(fleet.answer("web0", line).in_short(), "done");
+    // No row of the audit can be written: all of them are at the database together.
+    let holding = fleet.postgres.transaction("lock table twofactor.audit in exclusive mode");
+    thread::scope(|scope| {
+        let fleet = &fleet;
+        let asked: Vec<_> = (0..AT_ONCE)
+            .map(|host| scope.spawn(move || fleet.answer(&format!("web{host}"), line).in_short()))
+            .collect();
+        fleet.postgres.until_waiting(AT_ONCE);
+        holding.commit();
+        for answer in asked {
+            assert_eq!(answer.join().unwrap(), "done");
+        }
+    });
+}
+
 /// A pooler between transactions, which ends with this value.
 struct Pooler {
     folder: tempfile::TempDir,
