@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 use crate::server::Server;
 use crate::tls::Tls;
 
-/// The longest that one server may take, and all of them together. The program that has asked waits a little longer.
+/// The longest that one server may take, and all of them together. The program that has asked waits a little longer. The times of a
+/// server (`times.rs` there) fit the first.
 const OF_ONE: Duration = Duration::from_secs(5);
 const OF_ALL: Duration = Duration::from_secs(10);
 

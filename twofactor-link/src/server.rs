@@ -1,7 +1,9 @@
-//! One server: the connections that are kept, and the pause after a failure in which it is not asked.
+//! One server: the connections that are kept, and the pause after a failure in which it is not asked. A server that has shown its
+//! certificate and is late with the answer to one question has not failed: what holds that question up may be its user alone.
 //!
 //! Invariant: a rush of logins opens no more connections than [`AT_ONCE`]. The others wait for their turn, within their time.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,8 @@ const AT_ONCE: usize = 32;
 /// One that was silent for longer is not asked: a firewall may have forgotten it without a word.
 const IDLE: Duration = Duration::from_mins(1);
 
-/// For so long an answer over a kept connection is waited for. Then there is time left for a new one.
+/// For so long an answer over a kept connection is waited for. Then there is time left for a new one. The times of a server
+/// (`times.rs` there) fit this one.
 const SOON: Duration = Duration::from_millis(2500);
 
 /// A server, as this host knows it.
@@ -106,18 +109,25 @@ impl Server {
             self.keep(connection);
             return Ok(answer);
         }
-        let asked = Connection::open(&self.addresses, &tls, deadline).and_then(|mut connection| {
-            let answer = connection.exchange(question, deadline)?;
-            self.keep(connection);
-            Ok(answer)
-        });
-        asked.map_err(|error| {
-            let why = format!("{}: {}", self.address(), in_words(&error));
-            let mut state = self.state();
-            state.kept.clear();
-            state.paused = Some((Instant::now() + PAUSE, why.clone()));
-            why
-        })
+        let opened = Connection::open(&self.addresses, &tls, deadline);
+        let mut connection = opened.map_err(|error| self.pause(&error))?;
+        match connection.exchange(question, deadline) {
+            Ok(answer) => {
+                self.keep(connection);
+                Ok(answer)
+            }
+            Err(error) if is_late(&error) => Err(format!("{}: it does not answer in time", self.address())),
+            Err(error) => Err(self.pause(&error)),
+        }
+    }
+
+    /// Asks it no more for a while, and gives the reason.
+    fn pause(&self, error: &io::Error) -> String {
+        let why = format!("{}: {}", self.address(), in_words(error));
+        let mut state = self.state();
+        state.kept.clear();
+        state.paused = Some((Instant::now() + PAUSE, why.clone()));
+        why
     }
 
     fn keep(&self, connection: Connection) {
@@ -136,4 +146,9 @@ impl State {
         }
         self.paused.as_ref().map(|(_, why)| why.clone())
     }
+}
+
+/// True where the time was over, and the connection is as it was. A socket says the second.
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }

@@ -6,9 +6,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use twofactor_core::account::quota::pause;
 use twofactor_core::account::throttle::Count;
 use twofactor_core::config::{Config, InvitationRule, SelfRegistration};
@@ -32,10 +31,7 @@ use crate::memberships::Memberships;
 use crate::own_changes::OwnRules;
 use crate::postgresql::Postgresql;
 use crate::queues::{Queues, Turn};
-
-/// The longest that a question may take, with its wait for others about the same user. A question that is given up may have been
-/// written: asked again under its number, it gets that answer.
-const PATIENCE: Duration = Duration::from_secs(9);
+use crate::times::Times;
 
 /// Judges for all hosts.
 pub struct Server {
@@ -100,12 +96,18 @@ impl Server {
 
     /// Answers a question of `host`. An error is a question that is not understood.
     pub async fn answer(&self, host: &Host, question: &[u8]) -> Result<Message, WireError> {
-        let answered = self.judged(host, question).await?;
+        let answered = self.judged(host, question, Times::from_now()).await?;
         Ok(answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error))))
     }
 
-    /// The same, with the error for which nothing was judged.
-    pub(crate) async fn judged(&self, host: &Host, question: &[u8]) -> Result<Result<Message, ServerError>, WireError> {
+    /// The same within these times, with the error for which nothing was judged. A question that is given up may have been written:
+    /// asked again under its number, it gets that answer.
+    pub(crate) async fn judged(
+        &self,
+        host: &Host,
+        question: &[u8],
+        times: Times,
+    ) -> Result<Result<Message, ServerError>, WireError> {
         let message = Message::read(question)?;
         let call = Call::read(&message)?;
         message.is_numbered()?;
@@ -120,18 +122,18 @@ impl Server {
             // A user who does not exist, or a question about none. Nothing is kept under this name.
             About::Nobody => (UserName::new("?").map_err(|_| WireError::Value("user"))?, None),
         };
-        let judging = timeout(PATIENCE, async {
-            if let Some(refused) = self.is_of_another_host(&host.name, &user, groups).await {
+        let judging = timeout_at(times.answer().into(), async {
+            if let Some(refused) = self.is_of_another_host(&host.name, &user, groups, times).await {
                 return Ok(refused);
             }
             if call.enrolls_uninvited()
-                && let Some(refused) = self.is_closed(host, &user).await?
+                && let Some(refused) = self.is_closed(host, &user, times).await?
             {
                 return Ok(refused);
             }
             let (mut own, mut is_uninvited) = (None, call.enrolls_uninvited());
             if is_own(&call) {
-                match self.own_rules.of(&user).await {
+                match self.own_rules.of(&user, times.look_ups()).await {
                     Ok(may) => own = Some(Arc::new(may)),
                     Err(refused) => return Ok(refused),
                 }
@@ -148,7 +150,7 @@ impl Server {
             self.judge(Question { host, line, message, user, count, own, quota }, turn).await
         });
         let judging = judging.await;
-        let answered = judging.unwrap_or(Err(ServerError::Late(PATIENCE.as_secs())));
+        let answered = judging.unwrap_or(Err(ServerError::Late(Times::longest())));
         let is_new = || answered.as_ref().is_ok_and(|answer| answer.in_short() == "new");
         if matches!(call, Call::EnrollmentStatus(_)) && !host.may_enroll && is_new() {
             // Before a secret is shown that could not be stored.
@@ -202,9 +204,15 @@ impl Server {
     }
 
     /// The refusal of a question about a user who is in none of the host's groups.
-    async fn is_of_another_host(&self, host: &str, user: &UserName, groups: Option<&[String]>) -> Option<Message> {
+    async fn is_of_another_host(
+        &self,
+        host: &str,
+        user: &UserName,
+        groups: Option<&[String]>,
+        times: Times,
+    ) -> Option<Message> {
         let hint = "see groups in [[host]] of twofactor.toml(5), on the server";
-        match self.memberships.is_member(host, user, groups?).await {
+        match self.memberships.is_member(host, user, groups?, times.look_ups()).await {
             Ok(true) => None,
             Ok(false) => Some(Message::refusing(Reason::NotRoot, "this host may not ask about the user", hint)),
             Err(doubt) => {
@@ -218,9 +226,9 @@ impl Server {
     }
 
     /// The refusal of an enrollment without an invitation that the server's policy does not open to the user.
-    async fn is_closed(&self, host: &Host, user: &UserName) -> Result<Option<Message>, ServerError> {
-        let policy = Arc::clone(&self.policy);
-        match self.memberships.lets_enroll(&host.name, user, policy, SystemClock.now()?).await {
+    async fn is_closed(&self, host: &Host, user: &UserName, times: Times) -> Result<Option<Message>, ServerError> {
+        let (policy, now, until) = (Arc::clone(&self.policy), SystemClock.now()?, times.look_ups());
+        match self.memberships.lets_enroll(&host.name, user, policy, now, until).await {
             Ok(true) => Ok(None),
             Ok(false) => {
                 let hint = "on the server: twofactor invite USER, or a rule for twofactor-fleet in twofactor.toml(5)";

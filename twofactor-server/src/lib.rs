@@ -50,6 +50,7 @@ mod sealed_columns;
 mod sealing;
 mod serving;
 mod showings;
+mod times;
 mod tls;
 mod validity;
 

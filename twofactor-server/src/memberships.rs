@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use twofactor_core::config::Config;
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::fleet::ENROLLMENT_SERVICE;
@@ -22,9 +22,6 @@ use twofactor_core::policy::{self, Decision};
 
 /// For so long an answer of the user database is not asked for again.
 const FRESH: Duration = Duration::from_secs(15);
-
-/// The longest look-up.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Most look-ups at once, and most for one host.
 const THREADS: usize = 128;
@@ -48,38 +45,46 @@ impl Memberships {
         Self { known: Mutex::default(), threads: Arc::new(Semaphore::new(THREADS)), of_hosts: Mutex::default() }
     }
 
-    /// True when `user`, about whom `host` asks, is in one of `groups`. An error where that is not certain.
-    pub(crate) async fn is_member(&self, host: &str, user: &UserName, groups: &[String]) -> Result<bool, Doubt> {
+    /// True when `user`, about whom `host` asks, is in one of `groups`. An error where that is not certain at `until`.
+    pub(crate) async fn is_member(
+        &self,
+        host: &str,
+        user: &UserName,
+        groups: &[String],
+        until: Instant,
+    ) -> Result<bool, Doubt> {
         let question = (user.clone(), groups.to_vec());
         if let Some(known) = self.known(&question) {
             return Ok(known);
         }
         let (user, groups) = question.clone();
-        let found = self.in_a_thread(host, move || look_up(&user, &groups)).await?;
+        let found = self.in_a_thread(host, until, move || look_up(&user, &groups)).await?;
         self.keep(question, found);
         Ok(found)
     }
 
     /// True when the policy of the server lets `user` set up a first factor at `host` without an invitation. An error where that is
-    /// not certain.
+    /// not certain at `until`.
     pub(crate) async fn lets_enroll(
         &self,
         host: &str,
         user: &UserName,
         policy: Arc<Config>,
         now: UnixTime,
+        until: Instant,
     ) -> Result<bool, Doubt> {
         let user = user.clone();
-        self.in_a_thread(host, move || is_open(&policy, &user, now)).await
+        self.in_a_thread(host, until, move || is_open(&policy, &user, now)).await
     }
 
     async fn in_a_thread(
         &self,
         host: &str,
+        until: Instant,
         look_up: impl FnOnce() -> Result<bool, Doubt> + Send + 'static,
     ) -> Result<bool, Doubt> {
         let late = || Doubt::Failed(LookupError("it takes too long".to_owned()));
-        let looked_up = timeout(PATIENCE, async {
+        let looked_up = timeout_at(until.into(), async {
             let of_host = self.of_host(host).acquire_owned().await.map_err(|_| late())?;
             let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| late())?;
             let found = spawn_blocking(move || {
@@ -146,6 +151,7 @@ mod tests {
     fn a_host_whose_look_ups_hang_leaves_threads_for_others() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let memberships = Arc::new(Memberships::new());
+        let (soon, late) = (Duration::from_millis(50), Duration::from_mins(1));
         runtime.block_on(async {
             let mut ends = Vec::new();
             for _ in 0..OF_ONE_HOST {
@@ -153,18 +159,22 @@ mod tests {
                 let memberships = Arc::clone(&memberships);
                 let hanging =
                     tokio::spawn(
-                        async move { memberships.in_a_thread("hostile", move || Ok(ended.recv().is_ok())).await },
+                        async move {
+                            let until = Instant::now() + late;
+                            memberships.in_a_thread("hostile", until, move || Ok(ended.recv().is_ok())).await
+                        },
                     );
                 ends.push((end, hanging));
             }
             while memberships.of_host("hostile").available_permits() > 0 {
                 tokio::task::yield_now().await;
             }
-            assert!(memberships.in_a_thread("honest", || Ok(true)).await.unwrap());
-            assert!(memberships.in_a_thread("hostile", || Ok(true)).await.is_err(), "it waits, and not for long");
+            assert!(memberships.in_a_thread("honest", Instant::now() + late, || Ok(true)).await.unwrap());
+            let waiting = memberships.in_a_thread("hostile", Instant::now() + soon, || Ok(true)).await;
+            assert!(waiting.is_err(), "it waits, and not for long");
             let (first, _) = ends.remove(0);
             drop(first);
-            assert!(memberships.in_a_thread("hostile", || Ok(true)).await.unwrap());
+            assert!(memberships.in_a_thread("hostile", Instant::now() + late, || Ok(true)).await.unwrap());
             ends.clear();
         });
     }

@@ -4,11 +4,11 @@
 //! them. A first factor is set up at a host that may enroll, too, and without an invitation where enrollment at a host's prompt needs none. Look-ups block, so they have threads of their own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use twofactor_core::account::throttle::Source;
 use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
@@ -21,9 +21,6 @@ use twofactor_core::terms::OwnChanges;
 
 use crate::host::Host;
 use crate::memberships;
-
-/// The longest look-up.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Most look-ups at once.
 const THREADS: usize = 64;
@@ -39,10 +36,10 @@ impl OwnRules {
         Self { config, threads: Arc::new(Semaphore::new(THREADS)) }
     }
 
-    /// The changes that `user` may make. The refusal of the question where that cannot be looked up in time.
-    pub(crate) async fn of(&self, user: &UserName) -> Result<OwnChanges, Message> {
+    /// The changes that `user` may make. The refusal of the question where that cannot be looked up until then.
+    pub(crate) async fn of(&self, user: &UserName, until: Instant) -> Result<OwnChanges, Message> {
         let (config, user) = (Arc::clone(&self.config), user.clone());
-        let looked_up = timeout(PATIENCE, async {
+        let looked_up = timeout_at(until.into(), async {
             let thread = Arc::clone(&self.threads).acquire_owned().await.ok()?;
             let found = spawn_blocking(move || {
                 // Until it ends, however long the question has been given up.

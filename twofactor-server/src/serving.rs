@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
@@ -27,13 +27,10 @@ use crate::fleet_hosts::FleetHosts;
 use crate::host::Host;
 use crate::journal::complain;
 use crate::places::{Guest, Places};
+use crate::times::Times;
 
 /// The time in which a host must have shown its certificate, a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The longest that a question may wait for its turn, and that it may take with all of that. A link waits five seconds for an answer.
-const TURN: Duration = Duration::from_secs(4);
-const ANSWER: Duration = Duration::from_secs(9);
 
 /// The longest that a connection may be silent between two questions.
 const IDLE: Duration = Duration::from_mins(10);
@@ -139,11 +136,14 @@ async fn converse(
     admission: &Admission,
 ) {
     while let Ok(Some(question)) = timeout(IDLE, question(stream, LARGEST_QUESTION)).await {
-        let answered = timeout(ANSWER, async {
-            let Ok(_turn) = timeout(TURN, guest.turn()).await else { return Some((Message::busy(), Next::Stays)) };
-            answer(&question, caller, server, admission).await
+        let times = Times::from_now();
+        let answered = timeout_at(times.answer().into(), async {
+            let Ok(_turn) = timeout_at(times.turn().into(), guest.turn()).await else {
+                return Some((Message::busy(), Next::Stays));
+            };
+            answer((&question, times), caller, server, admission).await
         });
-        let late = |_| Some((Message::failing(&ServerError::Late(ANSWER.as_secs()).into()), Next::Stays));
+        let late = |_| Some((Message::failing(&ServerError::Late(Times::longest()).into()), Next::Stays));
         let Some((answer, next)) = answered.await.unwrap_or_else(late) else { return };
         if send(stream, &answer).await.is_none() || next == Next::Goes {
             return;
@@ -159,13 +159,18 @@ enum Next {
 }
 
 /// The answer to a question of a host; `None` where it gets none.
-async fn answer(question: &[u8], caller: &Caller, server: &Server, admission: &Admission) -> Option<(Message, Next)> {
+async fn answer(
+    (question, times): (&[u8], Times),
+    caller: &Caller,
+    server: &Server,
+    admission: &Admission,
+) -> Option<(Message, Next)> {
     let host = match found(caller, admission).await? {
         Ok(host) => host,
         Err(refused) => return Some(refused),
     };
     let answer = match HostCall::read(&Message::read(question).ok()?).ok()? {
-        None => match server.judged(&host, question).await.ok()? {
+        None => match server.judged(&host, question, times).await.ok()? {
             Ok(answer) => answer,
             // The account was not looked at: that may be over for this host, or another host was added.
             Err(ServerError::HostsChanged) => {
@@ -173,7 +178,10 @@ async fn answer(question: &[u8], caller: &Caller, server: &Server, admission: &A
                     hosts.doubt();
                 }
                 match found(caller, admission).await? {
-                    Ok(host) => server.answer(&host, question).await.ok()?,
+                    Ok(host) => {
+                        let answered = server.judged(&host, question, times).await.ok()?;
+                        answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error)))
+                    }
                     Err(refused) => return Some(refused),
                 }
             }

@@ -15,6 +15,7 @@ mod histories;
 mod host_rows;
 mod joining;
 mod keys;
+mod late;
 mod login;
 mod logins;
 mod members;

@@ -82,7 +82,7 @@ impl Activated {
     }
 
     /// The link, at the socket that is there.
-    fn link(&self) -> Child {
+    pub(super) fn link(&self) -> Child {
         let socket = OwnedFd::from(self.listener.try_clone().unwrap());
         let mut command = Command::new("sh");
         let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" --config \"$1\"";
@@ -90,7 +90,7 @@ impl Activated {
         command.spawn().unwrap()
     }
 
-    fn store(&self) -> Broker {
+    pub(super) fn store(&self) -> Broker {
         Broker::link(&self.place("socket"), owner(), Duration::from_secs(30))
     }
 }
@@ -107,7 +107,7 @@ pub(super) fn central() -> Option<Machine> {
     Some(machine)
 }
 
-fn end(link: &mut Child) {
+pub(super) fn end(link: &mut Child) {
     kill(Pid::from_raw(i32::try_from(link.id()).unwrap()), Signal::SIGTERM).unwrap();
     // Before it listens the signal ends it at once, which loses nothing: all that wait are at the socket.
     let _ = link.wait().unwrap();
