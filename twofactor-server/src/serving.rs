@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::wire::{HostCall, LARGEST_QUESTION, Message, answering_clock};
+use twofactor_core::store::wire::{HostCall, LARGEST_QUESTION, Message, WireError, answering_clock};
 use twofactor_net::certificate::digest;
 use webpki::EndEntityCert;
 use zeroize::Zeroizing;
@@ -169,8 +169,20 @@ async fn answer(
         Ok(host) => host,
         Err(refused) => return Some(refused),
     };
-    let answer = match HostCall::read(&Message::read(question).ok()?).ok()? {
-        None => match server.judged(&host, question, times).await.ok()? {
+    let message = match Message::read(question) {
+        Ok(message) => message,
+        Err(error @ WireError::Version(_)) => return Some((not_understood(&error), Next::Stays)),
+        // No program of ours sends it, whatever its version.
+        Err(_) => return None,
+    };
+    let call = match HostCall::read(&message) {
+        Ok(call) => call,
+        Err(error) => return Some((not_understood(&error), Next::Stays)),
+    };
+    let answer = match call {
+        None => match server.judged(&host, question, times).await {
+            Err(error) => not_understood(&error),
+            Ok(answered) => match answered {
             Ok(answer) => answer,
             // The account was not looked at: that may be over for this host, or another host was added.
             Err(ServerError::HostsChanged) => {
@@ -186,6 +198,7 @@ async fn answer(
                 }
             }
             Err(error) => Message::failing(&StoreError::from(error)),
+            },
         },
         Some(HostCall::Clock) => answering_clock(SystemClock.now().ok()?.seconds()),
         Some(HostCall::Renew(key)) => match admission {
@@ -219,6 +232,12 @@ async fn found(caller: &Caller, admission: &Admission) -> Option<Result<Host, (M
             Err(error) => Err((Message::failing(&StoreError::from(error)), Next::Stays)),
         },
     })
+}
+
+/// The refusal of a question that a newer program asks. Its connection stays, and another server may know it.
+fn not_understood(error: &WireError) -> Message {
+    let problem = format!("the server does not understand the question: {error}");
+    Message::refusing(Reason::StoreUnavailable, &problem, "is the server as new as the programs of this host?")
 }
 
 /// The refusal of a certificate that counts no more.
