@@ -35,6 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest that a connection may be silent between two questions.
 const IDLE: Duration = Duration::from_mins(10);
 
+/// The number of times that a host is looked at for one question. A host has no more certificates at a time, so it renews no more often in a
+/// row.
+const LOOKS: usize = 16;
+
 /// Most hosts that join at once, and the largest question of one: a key, its signature and a join code.
 const JOINING: usize = 8;
 const LARGEST_JOIN: usize = 1024;
@@ -180,26 +184,7 @@ async fn answer(
         Err(error) => return Some((not_understood(&error), Next::Stays)),
     };
     let answer = match call {
-        None => match server.judged(&host, question, times).await {
-            Err(error) => not_understood(&error),
-            Ok(answered) => match answered {
-            Ok(answer) => answer,
-            // The account was not looked at: that may be over for this host, or another host was added.
-            Err(ServerError::HostsChanged) => {
-                if let Admission::Fleet(hosts, _) = admission {
-                    hosts.doubt();
-                }
-                match found(caller, admission).await? {
-                    Ok(host) => {
-                        let answered = server.judged(&host, question, times).await.ok()?;
-                        answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error)))
-                    }
-                    Err(refused) => return Some(refused),
-                }
-            }
-            Err(error) => Message::failing(&StoreError::from(error)),
-            },
-        },
+        None => return Some(judged((question, times), host, caller, server, admission).await),
         Some(HostCall::Clock) => answering_clock(SystemClock.now().ok()?.seconds()),
         Some(HostCall::Renew(key)) => match admission {
             Admission::Fleet(hosts, _) => {
@@ -215,6 +200,34 @@ async fn answer(
         Some(HostCall::Join { .. } | HostCall::Link) => return None,
     };
     Some((answer, Next::Stays))
+}
+
+/// The answer to a question about an account. Where a host was added, renewed or revoked since the look at this one, the account was not
+/// looked at: both are looked at again, also where another host renews its certificate over and over.
+async fn judged(
+    (question, times): (&[u8], Times),
+    mut host: Host,
+    caller: &Caller,
+    server: &Server,
+    admission: &Admission,
+) -> (Message, Next) {
+    for _ in 0..LOOKS {
+        match server.judged(&host, question, times).await {
+            Ok(Ok(answer)) => return (answer, Next::Stays),
+            Ok(Err(ServerError::HostsChanged)) => {}
+            Ok(Err(error)) => return (Message::failing(&StoreError::from(error)), Next::Stays),
+            Err(error) => return (not_understood(&error), Next::Stays),
+        }
+        if let Admission::Fleet(hosts, _) = admission {
+            hosts.doubt();
+        }
+        match found(caller, admission).await {
+            Some(Ok(again)) => host = again,
+            Some(Err(refused)) => return refused,
+            None => return (not_taken(), Next::Goes),
+        }
+    }
+    (Message::failing(&StoreError::from(ServerError::HostsChanged)), Next::Stays)
 }
 
 /// The host of a certificate, looked up anew at each question: what a host may ends while it is connected. An error is the answer to
