@@ -113,6 +113,11 @@ impl FleetHosts {
         self.roll.find(digest).await
     }
 
+    /// True for the digest of a certificate that counts. Its host is not noted as heard.
+    pub(crate) async fn counts(&self, digest: &[u8]) -> Result<bool, ServerError> {
+        Ok(self.roll.look(digest).await?.is_some())
+    }
+
     /// Asks the database before anything more is said of a certificate.
     pub(crate) fn doubt(&self) {
         self.roll.doubt();

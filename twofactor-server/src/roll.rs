@@ -63,8 +63,17 @@ impl Roll {
     }
 
     /// The standing of the certificate with this digest, and the number of changes as of which it is; `None` where it counts no more,
-    /// or never did.
+    /// or never did. Its host is noted as heard.
     pub(crate) async fn find(&self, digest: &[u8]) -> Result<Option<(Arc<Standing>, i64)>, ServerError> {
+        let found = self.look(digest).await?;
+        if let Some((standing, _)) = &found {
+            self.note(&standing.host);
+        }
+        Ok(found)
+    }
+
+    /// The same of a host that has not asked.
+    pub(crate) async fn look(&self, digest: &[u8]) -> Result<Option<(Arc<Standing>, i64)>, ServerError> {
         let mut found = self.known(digest);
         if found.is_none() {
             let asked = Instant::now();
@@ -77,11 +86,7 @@ impl Roll {
             }
         }
         let now = SystemClock.now()?.seconds();
-        let found = found.filter(|(standing, _)| now < standing.until);
-        if let Some((standing, _)) = &found {
-            self.note(&standing.host);
-        }
-        Ok(found)
+        Ok(found.filter(|(standing, _)| now < standing.until))
     }
 
     /// Asks the store before it says anything more.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
@@ -32,8 +32,9 @@ use crate::times::Times;
 /// The time in which a host must have shown its certificate, a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest that a connection may be silent between two questions.
+/// The longest that a connection may be silent between two questions, and the pause between two looks whether its host may still ask.
 const IDLE: Duration = Duration::from_mins(10);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The number of times that a host is looked at for one question. A host has no more certificates at a time, so it renews no more often in a
 /// row.
@@ -123,7 +124,7 @@ async fn may_stay(stream: &mut TlsStream<TcpStream>, caller: &Caller, admission:
         Admission::Site(hosts) => hosts.find(&caller.name).is_some(),
         Admission::Fleet(hosts, _) => {
             // Where that cannot be looked up, each question is refused.
-            let Ok(None) = hosts.find(&caller.certificate).await else { return true };
+            let Ok(Ok(None)) = timeout(PATIENCE, hosts.find(&caller.certificate)).await else { return true };
             if let Ok(Some(_)) = timeout(PATIENCE, question(stream, LARGEST_QUESTION)).await {
                 let _ = send(stream, &not_taken()).await;
             }
@@ -139,7 +140,7 @@ async fn converse(
     server: &Server,
     admission: &Admission,
 ) {
-    while let Ok(Some(question)) = timeout(IDLE, question(stream, LARGEST_QUESTION)).await {
+    while let Some(question) = next_question(stream, caller, admission).await {
         let times = Times::from_now();
         let answered = timeout_at(times.answer().into(), async {
             let Ok(_turn) = timeout_at(times.turn().into(), guest.turn()).await else {
@@ -268,10 +269,40 @@ async fn send(stream: &mut TlsStream<TcpStream>, answer: &Message) -> Option<()>
     sent.await.ok()?.ok()
 }
 
+/// The next question of a host; `None` when it has gone, is silent for too long, or may ask nothing any more: connections of a host that
+/// was revoked keep no place from the one that joins under its name.
+async fn next_question(
+    stream: &mut TlsStream<TcpStream>,
+    caller: &Caller,
+    admission: &Admission,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let until = Instant::now() + IDLE;
+    while Instant::now() < until {
+        // Of a single byte no part is lost where the time is over.
+        if let Ok(first) = timeout(LOOK, stream.read_u8()).await {
+            return rest_of_question(stream, first.ok()?, LARGEST_QUESTION).await;
+        }
+        if let Admission::Fleet(hosts, _) = admission
+            && let Ok(Ok(false)) = timeout(LOOK, hosts.counts(&caller.certificate)).await
+        {
+            return None;
+        }
+    }
+    None
+}
+
 /// A question; `None` when the host has gone, or sends what no program of ours sends.
 async fn question(stream: &mut TlsStream<TcpStream>, largest: usize) -> Option<Zeroizing<Vec<u8>>> {
     // The first byte may take long. What follows it may not.
     let first = stream.read_u8().await.ok()?;
+    rest_of_question(stream, first, largest).await
+}
+
+async fn rest_of_question(
+    stream: &mut TlsStream<TcpStream>,
+    first: u8,
+    largest: usize,
+) -> Option<Zeroizing<Vec<u8>>> {
     timeout(PATIENCE, async {
         let mut rest = [0; 3];
         stream.read_exact(&mut rest).await.ok()?;

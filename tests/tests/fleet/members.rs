@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -341,6 +342,22 @@ fn revocation<S: Backing + Sync>(machine: &Machine<S>) {
     let newer = Member::with(machine.address, &JoinCode::read(&added(machine, &[WEB1, "--again"])).unwrap()).unwrap();
     until("the newer one is heard", || ask(&mut newer.connect(machine.address), HELLO).unwrap().in_short() == "done");
     assert_eq!(ask(&mut new.connect(machine.address), HELLO).unwrap().in_short(), "failed store-unavailable");
+}
+
+#[test]
+fn a_silent_connection_of_a_host_that_was_revoked_ends_and_that_of_another_stays() {
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let (web1, web2) = (Member::joined(&machine, WEB1), Member::joined(&machine, "web2"));
+    let (mut silent, mut other) = (web1.connect(machine.address), web2.connect(machine.address));
+    for connection in [&mut silent, &mut other] {
+        assert_eq!(ask(connection, HELLO).unwrap().in_short(), "done");
+    }
+    assert!(machine.tool(&["host", "revoke", WEB1]).status.success());
+    let ended = silent.read(&mut [0]);
+    let is_silent = ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+    assert!(!is_silent && !matches!(ended, Ok(1..)), "{ended:?}");
+    assert_eq!(ask(&mut other, HELLO).unwrap().in_short(), "done");
 }
 
 #[test]
