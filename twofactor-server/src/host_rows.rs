@@ -6,6 +6,7 @@
 use subtle::ConstantTimeEq as _;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use twofactor_core::config::fleet::names_a_host;
 use twofactor_core::host::clock::UnixTime;
 
 use crate::database::Database;
@@ -125,6 +126,11 @@ impl<T> Kept<T> {
     }
 }
 
+/// The name in a row that another program may have written: in quotes and with its characters escaped where it is no name of a host.
+pub(crate) fn in_words(host: &str) -> String {
+    if names_a_host(host) { host.to_owned() } else { format!("{host:?}") }
+}
+
 impl Database {
     /// The row of a host.
     pub(crate) async fn host_record(&self, name: &str) -> Result<Option<Kept<HostRecord>>, ServerError> {
@@ -141,11 +147,11 @@ impl Database {
         let mut changed = Vec::new();
         for row in self.ask(HOSTS, &[]).await? {
             let Kept { record, is_genuine, .. } = HostRecord::of(&row, 0, &self.seals)?;
-            changed.extend((!is_genuine).then(|| format!("host {}", record.name)));
+            changed.extend((!is_genuine).then(|| format!("host {}", in_words(&record.name))));
         }
         for row in self.ask(CERTIFICATES, &[]).await? {
             let Kept { record, is_genuine, .. } = CertificateRecord::of(&row, 0, &self.seals)?;
-            changed.extend((!is_genuine).then(|| format!("certificate {} of host {}", record.serial, record.host)));
+            changed.extend((!is_genuine).then(|| format!("certificate {} of host {}", record.serial.escape_debug(), in_words(&record.host))));
         }
         Ok(changed)
     }

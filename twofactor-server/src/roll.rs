@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex as Turn;
+use twofactor_core::config::fleet::names_a_host;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 
 use crate::alarms::Alarms;
 use crate::error::ServerError;
 use crate::host_records::Entries;
+use crate::host_rows::in_words;
 use crate::host_store::HostStore;
 use crate::journal::complain;
 
@@ -119,8 +121,9 @@ impl Roll {
         let Entries { changes, all, changed } = self.store.entries().await?;
         for host in changed.iter().filter(|host| self.alarms.is_due(host)) {
             complain(&format!(
-                "host {host} is not heard: its row in the database, or that of its certificate, was changed by another program; \
-                 twofactor host add {host} --again writes it anew"
+                "host {} is not heard: its row in the database, or that of its certificate, was changed by another program; {}",
+                in_words(host),
+                written_anew(host)
             ));
         }
         let standing = |until: f64, host, groups| {
@@ -149,5 +152,15 @@ impl Roll {
         noted.insert(host.to_owned(), Instant::now());
         let (store, host) = (self.store.clone(), host.to_owned());
         tokio::spawn(async move { store.note_seen(&host).await });
+    }
+}
+
+/// The command that writes the row of a host anew. A name that is no host's, which another program has written, stands in no command that
+/// root may copy.
+fn written_anew(host: &str) -> String {
+    if names_a_host(host) {
+        format!("twofactor host add {host} --again writes it anew")
+    } else {
+        "that is no name of a host: look at who may write to the database".to_owned()
     }
 }
