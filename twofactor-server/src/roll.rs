@@ -1,6 +1,7 @@
 //! The certificates that count, in memory, as the store has them.
 //!
-//! Invariants: what it says is at most [`FRESH`] old, and it says as of which number of changes. The statement that reads an account
+//! Invariants: what it says is at most [`FRESH`] old, and it says as of which number of changes. The certificates themselves are read again
+//! every [`READ_AGAIN`], whatever the number. The statement that reads an account
 //! compares that number, so no account is judged for a host that was revoked before. While the store cannot be asked, no certificate
 //! counts.
 
@@ -21,6 +22,10 @@ use crate::journal::complain;
 
 /// For so long the store is not asked again whether anything has changed.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// For so long the certificates are not read again while the number of changes stays. A program that writes to the database could set the
+/// number back after a revocation.
+const READ_AGAIN: Duration = Duration::from_secs(10);
 
 /// For so long it is not noted again that a host was heard.
 const NOTED: Duration = Duration::from_mins(1);
@@ -50,6 +55,8 @@ pub(crate) struct Roll {
 struct Known {
     /// When the store was asked last, and its number of changes then.
     asked: Option<(Instant, i64)>,
+    /// When the certificates were read.
+    read: Option<Instant>,
     standings: HashMap<Vec<u8>, Arc<Standing>>,
 }
 
@@ -114,9 +121,13 @@ impl Roll {
     async fn renew(&self) -> Result<(), ServerError> {
         let asked = Instant::now();
         let changes = self.store.changes().await?;
-        if self.lock().asked.is_some_and(|(_, known)| known == changes) {
-            self.lock().asked = Some((asked, changes));
-            return Ok(());
+        {
+            let mut known = self.lock();
+            let is_new = known.read.is_some_and(|read| read.elapsed() < READ_AGAIN);
+            if is_new && known.asked.is_some_and(|(_, known)| known == changes) {
+                known.asked = Some((asked, changes));
+                return Ok(());
+            }
         }
         let Entries { changes, all, changed } = self.store.entries().await?;
         for host in changed.iter().filter(|host| self.alarms.is_due(host)) {
@@ -135,7 +146,7 @@ impl Roll {
             Arc::new(Standing { host, groups, until: until as u64 })
         };
         let entries = all.into_iter().map(|entry| (entry.digest, standing(entry.until, entry.host, entry.groups)));
-        *self.lock() = Known { asked: Some((asked, changes)), standings: entries.collect() };
+        *self.lock() = Known { asked: Some((asked, changes)), read: Some(asked), standings: entries.collect() };
         Ok(())
     }
 

@@ -91,6 +91,66 @@ fn a_row_that_another_program_has_changed_opens_nothing_and_check_names_it() {
 }
 
 #[test]
+fn a_login_is_judged_though_other_hosts_change_while_it_is_looked_at() {
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let web1 = Member::joined(&machine, WEB1);
+    let alice = Enrolled::at(&Fleet::beside(&machine.postgres, machine.site.place("seed.key")).host("web9"), "alice");
+    let mut connection = web1.connect(machine.address);
+    assert_eq!(ask(&mut connection, HELLO).unwrap().in_short(), "done");
+    let (line, postgres) = (question(&alice, &alice.code(0), 1), &machine.postgres);
+    let hold = || postgres.transaction("lock table twofactor.state in access exclusive mode");
+    let change = || postgres.sql("update twofactor.authority set changes = changes + 1");
+    // Each time between the look at the host and the one at the account.
+    let mut holding = hold();
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| ask(&mut connection, &line).unwrap().in_short());
+        postgres.until_waiting(1);
+        let next = scope.spawn(hold);
+        postgres.until_waiting(2);
+        change();
+        holding.commit();
+        holding = next.join().unwrap();
+        postgres.until_waiting(1);
+        change();
+        holding.commit();
+        assert_eq!(asking.join().unwrap(), "redeemed app");
+    });
+}
+
+#[test]
+fn a_number_of_changes_that_was_set_back_keeps_no_revoked_host() {
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let web1 = Member::joined(&machine, WEB1);
+    assert!(is_heard(&web1, &machine));
+    assert!(machine.tool(&["host", "revoke", WEB1]).status.success());
+    machine.postgres.sql("update twofactor.authority set changes = changes - 1");
+    until("it is heard no more", || !is_heard(&web1, &machine));
+}
+
+#[test]
+fn the_name_of_a_row_that_was_changed_stands_in_no_command() {
+    const NAME: &str = "web2 --again; reboot #";
+    let Some(machine) = central() else { return };
+    let mut serving = machine.serve();
+    let web1 = Member::joined(&machine, WEB1);
+    machine.postgres.sql(&format!(
+        "insert into twofactor.host (name, groups, standing, proof)
+             select '{NAME}', groups, standing, proof from twofactor.host;
+         update twofactor.certificate set host = '{NAME}';
+         update twofactor.authority set changes = changes + 1"
+    ));
+    until("the change is seen", || !is_heard(&web1, &machine));
+    let checked = said(&machine.run(&["check"]));
+    assert!(checked.contains(&format!("the record of host {NAME:?}")), "{checked}");
+    assert!(serving.end().success());
+    let mut log = String::new();
+    serving.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains(&format!("host {NAME:?} is not heard")) && !log.contains("twofactor host add"), "{log}");
+}
+
+#[test]
 fn a_certificate_that_was_being_renewed_when_its_host_was_revoked_counts_for_nothing() {
     let Some(machine) = central() else { return };
     let _serving = machine.serve();
