@@ -133,7 +133,7 @@ impl Server {
             }
             let (mut own, mut is_uninvited) = (None, call.enrolls_uninvited());
             if is_own(&call) {
-                match self.own_rules.of(&user, times.look_ups()).await {
+                match self.own_rules.of(&self.memberships, &host.name, &user, times.look_ups()).await {
                     Ok(may) => own = Some(Arc::new(may)),
                     Err(refused) => return Ok(refused),
                 }

@@ -151,7 +151,11 @@ impl Database {
         }
         for row in self.ask(CERTIFICATES, &[]).await? {
             let Kept { record, is_genuine, .. } = CertificateRecord::of(&row, 0, &self.seals)?;
-            changed.extend((!is_genuine).then(|| format!("certificate {} of host {}", record.serial.escape_debug(), in_words(&record.host))));
+            changed.extend(
+                (!is_genuine).then(|| {
+                    format!("certificate {} of host {}", record.serial.escape_debug(), in_words(&record.host))
+                }),
+            );
         }
         Ok(changed)
     }

@@ -77,12 +77,13 @@ impl Memberships {
         self.in_a_thread(host, until, move || is_open(&policy, &user, now)).await
     }
 
-    async fn in_a_thread(
+    /// The result of a look-up for a question of `host`, which blocks. An error where it is not there at `until`.
+    pub(crate) async fn in_a_thread<T: Send + 'static>(
         &self,
         host: &str,
         until: Instant,
-        look_up: impl FnOnce() -> Result<bool, Doubt> + Send + 'static,
-    ) -> Result<bool, Doubt> {
+        look_up: impl FnOnce() -> Result<T, Doubt> + Send + 'static,
+    ) -> Result<T, Doubt> {
         let late = || Doubt::Failed(LookupError("it takes too long".to_owned()));
         let looked_up = timeout_at(until.into(), async {
             let of_host = self.of_host(host).acquire_owned().await.map_err(|_| late())?;
@@ -157,13 +158,10 @@ mod tests {
             for _ in 0..OF_ONE_HOST {
                 let (end, ended) = channel::<()>();
                 let memberships = Arc::clone(&memberships);
-                let hanging =
-                    tokio::spawn(
-                        async move {
-                            let until = Instant::now() + late;
-                            memberships.in_a_thread("hostile", until, move || Ok(ended.recv().is_ok())).await
-                        },
-                    );
+                let hanging = tokio::spawn(async move {
+                    let until = Instant::now() + late;
+                    memberships.in_a_thread("hostile", until, move || Ok(ended.recv().is_ok())).await
+                });
                 ends.push((end, hanging));
             }
             while memberships.of_host("hostile").available_permits() > 0 {

@@ -1,14 +1,12 @@
 //! Users about themselves, at a host that may let them: on which terms, and the answer.
 //!
 //! Invariants: the terms are those of this server's configuration, its rules and its user database, and no word of the host counts for
-//! them. A first factor is set up at a host that may enroll, too, and without an invitation where enrollment at a host's prompt needs none. Look-ups block, so they have threads of their own.
+//! them. A first factor is set up at a host that may enroll, too, and without an invitation where enrollment at a host's prompt needs none.
+//! Look-ups have the threads of the host that asks.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout_at;
 use twofactor_core::account::throttle::Source;
 use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
@@ -20,37 +18,34 @@ use twofactor_core::store::{EnrollmentStore, Presence, Store};
 use twofactor_core::terms::OwnChanges;
 
 use crate::host::Host;
-use crate::memberships;
-
-/// Most look-ups at once.
-const THREADS: usize = 64;
+use crate::memberships::{self, Memberships};
 
 /// The rules of users' changes.
 pub(crate) struct OwnRules {
     config: Arc<Config>,
-    threads: Arc<Semaphore>,
 }
 
 impl OwnRules {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        Self { config, threads: Arc::new(Semaphore::new(THREADS)) }
+        Self { config }
     }
 
-    /// The changes that `user` may make. The refusal of the question where that cannot be looked up until then.
-    pub(crate) async fn of(&self, user: &UserName, until: Instant) -> Result<OwnChanges, Message> {
+    /// The changes that `user` may make, for a question of `host`. The refusal of the question where that cannot be looked up until
+    /// then.
+    pub(crate) async fn of(
+        &self,
+        memberships: &Memberships,
+        host: &str,
+        user: &UserName,
+        until: Instant,
+    ) -> Result<OwnChanges, Message> {
         let (config, user) = (Arc::clone(&self.config), user.clone());
-        let looked_up = timeout_at(until.into(), async {
-            let thread = Arc::clone(&self.threads).acquire_owned().await.ok()?;
-            let found = spawn_blocking(move || {
-                // Until it ends, however long the question has been given up.
-                let _thread = thread;
-                let now = SystemClock.now().ok()?;
-                let is_open = config.enrollment.invitation == InvitationRule::None;
-                let is_open = is_open && memberships::is_open(&config, &user, now).unwrap_or(false);
-                let first = if is_open { FirstFactor::Open } else { FirstFactor::Invited };
-                Some(OwnChanges::of(&config, &user, &SystemUsers, now).demanding(first))
-            });
-            found.await.ok()?
+        let looked_up = memberships.in_a_thread(host, until, move || {
+            let Ok(now) = SystemClock.now() else { return Ok(None) };
+            let is_open = config.enrollment.invitation == InvitationRule::None;
+            let is_open = is_open && memberships::is_open(&config, &user, now).unwrap_or(false);
+            let first = if is_open { FirstFactor::Open } else { FirstFactor::Invited };
+            Ok(Some(OwnChanges::of(&config, &user, &SystemUsers, now).demanding(first)))
         });
         looked_up.await.ok().flatten().ok_or_else(|| {
             let problem = "the server cannot look up in time what the user may change";

@@ -26,7 +26,11 @@ pub(crate) type Turn = OwnedMutexGuard<()>;
 
 impl Default for Queues {
     fn default() -> Self {
-        Self { all: (0..QUEUES).map(|_| Arc::default()).collect(), hasher: RandomState::new(), next: AtomicUsize::new(0) }
+        Self {
+            all: (0..QUEUES).map(|_| Arc::default()).collect(),
+            hasher: RandomState::new(),
+            next: AtomicUsize::new(0),
+        }
     }
 }
 

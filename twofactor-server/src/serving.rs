@@ -298,11 +298,7 @@ async fn question(stream: &mut TlsStream<TcpStream>, largest: usize) -> Option<Z
     rest_of_question(stream, first, largest).await
 }
 
-async fn rest_of_question(
-    stream: &mut TlsStream<TcpStream>,
-    first: u8,
-    largest: usize,
-) -> Option<Zeroizing<Vec<u8>>> {
+async fn rest_of_question(stream: &mut TlsStream<TcpStream>, first: u8, largest: usize) -> Option<Zeroizing<Vec<u8>>> {
     timeout(PATIENCE, async {
         let mut rest = [0; 3];
         stream.read_exact(&mut rest).await.ok()?;
