@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use twofactor_net::join_code::JoinCode;
 use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::pam::ReturnCode;
@@ -208,4 +209,70 @@ fn a_server_on_files_that_is_killed_in_the_middle_burns_no_code_twice() {
     let _ = serving.0.wait();
     let _serving = machine.serve();
     assert_eq!(ask(&mut connect(), &unheard).unwrap().in_short(), "redeemed app");
+}
+
+/// A recipient of backups, and its identity.
+const RECIPIENT: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+
+#[test]
+fn a_backup_of_a_fleet_in_files_brings_accounts_back_and_what_was_used_stays_used() {
+    let _ = (server(), debug());
+    private_host(|host| {
+        host.private_file("key.txt", &format!("{IDENTITY}\n"));
+        let machine = machine();
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure("[[host]]\nname = \"*\"\n");
+        chown(machine.postgres.path(), Some(OWNER), Some(OWNER)).unwrap();
+        let tool = |arguments: &[&str]| {
+            let output = machine.tool(arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+            said(&output)
+        };
+        let alice = enrolled(&machine, "alice");
+        tool(&["backup", "/root/fleet.age", "--recipient", RECIPIENT]);
+        // What a server judges in between is burned, whatever the backup says.
+        chown(machine.postgres.path(), Some(0), Some(0)).unwrap();
+        for (path, ..) in owners(machine.postgres.path()) {
+            chown(path, Some(0), Some(0)).unwrap();
+        }
+        let _serving = machine.serve();
+        let connect = || machine.site.connect(machine.address, Some(machine.site.host(WEB1)));
+        let judged = |code: &str, number| ask(&mut connect(), &question(&alice, code, number)).unwrap().in_short();
+        let used = alice.code(0);
+        assert_eq!(judged(&used, 1), "redeemed app");
+        tool(&["reset", "alice", "--yes"]);
+        assert_eq!(judged(&alice.code(1), 2), "refused not-enrolled");
+        tool(&["restore", "/root/fleet.age", "--identity", "/root/key.txt", "--merge"]);
+        assert_eq!(judged(&used, 3), "refused replayed");
+        assert_eq!(judged(&alice.code(1), 4), "redeemed app");
+        let refused = machine.tool(&["state", "adopt", "--yes"]);
+        let text = said(&refused);
+        assert!(!refused.status.success() && text.contains("the central store of a fleet does not"), "{text}");
+    });
+}
+
+#[test]
+fn the_key_of_a_fleet_in_files_is_changed_and_hosts_are_heard_on() {
+    let machine = machine();
+    machine.configure_own(&["localhost"], "");
+    let done = |arguments: &[&str]| {
+        let output = machine.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    done(&["key", "init"]);
+    let authority = |name| JoinCode::read(&added(&machine, &[name])).unwrap().authority;
+    let before = authority("web1");
+    done(&["key", "rotate"]);
+    done(&["key", "rotate", "--seal"]);
+    assert!(done(&["key", "reseal"]).contains("2 records sealed with key 2"));
+    done(&["key", "retire"]);
+    assert!(done(&["key", "status"]).contains("key 2: 2 records, seals"));
+    assert_eq!(before, authority("web2"), "it is the same");
+    // Without the key that seals there is no server.
+    fs::remove_file(machine.site.place("seed.key")).unwrap();
+    done(&["key", "init"]);
+    let refused = machine.run(&["serve"]);
+    assert!(!refused.status.success() && said(&refused).contains("key 2"), "{}", said(&refused));
 }

@@ -13,12 +13,16 @@ use twofactor_core::store::files::FilesError;
 
 use crate::args::state::{Adopt, State};
 use crate::error::Failure;
-use crate::host::Host;
+use crate::host::{Host, administers_central};
 use crate::journal;
 use crate::output::{self, Output};
 use crate::terminal::{self, Yes};
 
 pub(crate) fn run(arguments: &State, host: &Host, output: &Output) -> Result<(), Failure> {
+    if administers_central() && !matches!(arguments, State::AdoptUids(_)) {
+        // The refusal of a store that is no host's.
+        host.accounts.sighting()?;
+    }
     match arguments {
         State::Adopt(arguments) => adopt(arguments, host, output),
         State::AdoptUids(arguments) => uids::run(arguments, host, output),

@@ -12,22 +12,28 @@ use twofactor_core::store::administration::{
 };
 
 use super::store::ByName;
+use crate::central::CentralError;
+
+fn no_host() -> StoreError {
+    CentralError::refused("belong to one host", "do this on a host with accounts of its own")
+}
 
 impl StateIdentity for ByName {
     fn sighting(&self) -> Result<Sighting, StoreError> {
-        self.act(StateIdentity::sighting)
+        Err(no_host())
     }
 
     fn adopt(&self) -> Result<Identity, StoreError> {
-        self.act(StateIdentity::adopt)
+        Err(no_host())
     }
 
+    /// Nothing to mark: the folder is named by the configuration alone.
     fn claim_if_used(&self) -> Result<Marking, StoreError> {
-        self.act(StateIdentity::claim_if_used)
+        Ok(Marking::NothingToMark)
     }
 
     fn claimed_folder(&self) -> Result<Folder, StoreError> {
-        self.act(StateIdentity::claimed_folder)
+        Err(no_host())
     }
 }
 
