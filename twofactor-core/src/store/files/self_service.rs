@@ -62,6 +62,7 @@ impl Files {
         match change {
             Change::Enroll(new) => self.enroll_first(person, new, invitation.as_ref(), terms),
             Change::Token(token) => match self.presence(&person.name)? {
+                Presence::Absent(_) if proof.is_some() => Ok(Err(NotChanged::NotEnrolled)),
                 Presence::Absent(_) => self.register_first(person, &token, invitation.as_ref(), terms),
                 Presence::Enrolled => self.register_another(person, &token, proof, terms, burned),
             },

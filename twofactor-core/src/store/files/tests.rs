@@ -42,6 +42,7 @@ mod clock;
 mod helpdesk;
 mod lost;
 mod own_ssh_keys;
+mod own_tokens;
 mod ownership;
 mod unprivileged;
 

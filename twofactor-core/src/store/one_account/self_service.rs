@@ -106,7 +106,9 @@ impl OneAccount<'_> {
         let (invitation, proof) = match (&kept.credentials, proof) {
             (Some(_), None) => return Ok(Err(NotChanged::NeedsProof)),
             (Some(credentials), Some(proof)) => (None, Some((credentials, proof))),
-            (None, _) => match self.invited(&mut ledger, invitation, terms, changer)? {
+            // A word of the host: it would pass for another factor.
+            (None, Some(_)) => return Ok(Err(NotChanged::NotEnrolled)),
+            (None, None) => match self.invited(&mut ledger, invitation, terms, changer)? {
                 Ok(invitation) => (invitation, None),
                 Err(not_changed) => return Ok(Err(not_changed)),
             },
