@@ -129,15 +129,25 @@ impl Source {
         Self(UNNAMED.to_owned())
     }
 
-    /// The source as one of a host of a fleet, which says itself where its logins come from.
+    /// The source as one of a host of a fleet, which says itself where its logins come from. What is never trusted is that there, too.
     #[must_use]
     pub fn at_host(&self, host: &str) -> Self {
+        if self.is_unnamed() {
+            let unnamed = format!("{}{UNNAMED_THERE}", host.to_ascii_lowercase());
+            let digest = || format!("{}{UNNAMED_THERE}", Digest::of("source", &[host.as_bytes()])).to_ascii_lowercase();
+            return Self(if unnamed.len() <= LONGEST { unnamed } else { digest() });
+        }
         let named = format!("{host}/{}", self.0);
         if named.len() <= LONGEST {
             return Self::from_rhost(Some(&named));
         }
         // Under a digest: no two share one.
         Self(Digest::of("source", &[named.as_bytes()]).to_string().to_ascii_lowercase())
+    }
+
+    /// True for what is not told from others, so that an accepted login makes none of it trusted.
+    fn is_unnamed(&self) -> bool {
+        self.0 == UNNAMED || self.0.ends_with(UNNAMED_THERE)
     }
 
     /// The text that is stored; [`Source::from_rhost`] reads it back.
@@ -154,6 +164,9 @@ impl fmt::Display for Source {
 }
 
 const UNNAMED: &str = "?";
+
+/// The end of the same at a host of a fleet.
+const UNNAMED_THERE: &str = "/?";
 
 /// The longest text of a source, in bytes.
 const LONGEST: usize = 64;
@@ -311,7 +324,7 @@ impl Throttle {
         self.sources.retain(|record| record.source != *source);
         let largest = self.sources.iter().map(|record| record.failures).max_by_key(|failures| failures.count);
         self.user = largest.unwrap_or_default();
-        self.trusted = (source.as_str() != UNNAMED).then(|| source.clone());
+        self.trusted = (!source.is_unnamed()).then(|| source.clone());
         self.last_wrong = None;
     }
 
@@ -412,6 +425,31 @@ mod tests {
         throttle.accept(&home);
         assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
         assert_eq!(throttle.user.count, 8, "nor does it let a stranger begin again from another address");
+    }
+
+    #[test]
+    fn what_is_never_trusted_at_a_host_of_a_fleet_is_charged_to_the_budget_after_an_accepted_login_too() {
+        let limits = Limits::default();
+        let long = format!("{}.example.org", "h".repeat(60));
+        for host in ["web1.example.org", &long] {
+            for unnamed in [Source::claimed(), from("a b\n"), from(&"h".repeat(5000))] {
+                let (there, elsewhere) = (unnamed.at_host(host), unnamed.at_host("web2"));
+                assert_ne!(there, elsewhere, "counts of their own");
+                assert_eq!(from(there.as_str()), there, "the stored text is read back");
+                let mut throttle = Throttle::default();
+                throttle.accept(&there);
+                assert_eq!(throttle.trusted, None, "{there}");
+                for number in 0..11 {
+                    throttle.charge(&elsewhere, digest(number), limits, NOW);
+                }
+                throttle.accept(&there);
+                assert_eq!(throttle.budget.count, 11);
+                assert_eq!(throttle.blocked_until(&there, limits, NOW), Some(later(900)), "{there}");
+            }
+        }
+        let mut throttle = Throttle::default();
+        throttle.accept(&from("192.0.2.7").at_host("web1"));
+        assert_eq!(throttle.trusted, Some(from("web1/192.0.2.7")));
     }
 
     #[test]
