@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use twofactor_core::account::quota::{self, WrongCodes};
+use twofactor_core::account::quota::{self, Hourly};
 use twofactor_core::account::throttle::{Limits, Source, Throttle};
 use twofactor_core::codes::recovery::Salt;
 use twofactor_core::host::clock::UnixTime;
@@ -119,12 +119,12 @@ impl Guesses {
         };
         let claimed = [from("stolen", "192.0.2.7"), from("stolen", "192.0.2.8")];
         let mut throttles = vec![Throttle::default(); users as usize];
-        let (mut counted, mut guessed, mut first_day) = (WrongCodes { hour: 0, wrong: 0, before: 0 }, 0_u32, 0);
+        let (mut counted, mut guessed, mut first_day) = (Hourly { hour: 0, count: 0, before: 0 }, 0_u32, 0);
         for minute in 0..days * MINUTES {
             let now = UnixTime::from_seconds(1_800_000_000).after(Duration::from_secs(minute * 60));
             let hour = i64::try_from(now.seconds() / 3600).expect("a time of this century");
             if hour != counted.hour {
-                counted = WrongCodes { hour, wrong: 0, before: counted.wrong };
+                counted = Hourly { hour, count: 0, before: counted.count };
             }
             for (user, throttle) in (0..).zip(&mut throttles) {
                 if minute % MINUTES == user % MINUTES {
@@ -137,7 +137,7 @@ impl Guesses {
                     if paused.is_none() && throttle.blocked_until(source, limits, now).is_none() {
                         throttle.charge(source, Salt::NONE.fingerprint(&guessed.to_string()), limits, now);
                         guessed += 1;
-                        counted.wrong += 1;
+                        counted.count += 1;
                     }
                 }
             }

@@ -24,7 +24,7 @@ use crate::error::ServerError;
 use crate::fleet_hosts::FleetHosts;
 use crate::host::Host;
 use crate::journal::complain;
-use crate::judged::{Judged, Question};
+use crate::judged::{Judged, Question, REFUSALS};
 use crate::judging::InDatabase;
 use crate::keys::Keys;
 use crate::memberships::Memberships;
@@ -260,11 +260,27 @@ impl Server {
         if let Err(ServerError::EnrollmentsUsedUp) = &judged {
             self.watch_enrollments(question.host);
         }
-        let Judged { answer, wrong_codes } = judged?;
+        if match &judged {
+            Ok(judged) => judged.is_over,
+            Err(error) => matches!(error, ServerError::TooManyRefused),
+        } {
+            self.has_asked_too_much(question.host);
+        }
+        let Judged { answer, wrong_codes, .. } = judged?;
         if let Some(wrong_codes) = wrong_codes {
             self.watch(question.host, wrong_codes);
         }
         Ok(answer)
+    }
+
+    /// Complains about a host that asks about what is refused to it, over and over.
+    fn has_asked_too_much(&self, Host { name, .. }: &Host) {
+        if self.alarms.is_due(&format!("refusals to {name}")) {
+            complain(&format!(
+                "more than {REFUSALS} attempts of host {name} were refused within an hour, beside wrong codes; those that follow get no \
+                 row in the audit, and it enrolls no user. Is that host still yours?"
+            ));
+        }
     }
 
     /// Complains about a host over its quota.

@@ -10,13 +10,14 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
-use twofactor_core::account::quota::WrongCodes;
+use twofactor_core::account::quota::Hourly;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::one_account::{Change, Read};
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
+use crate::judged::Counted;
 use crate::keys::Keys;
 use crate::postgresql::Postgresql;
 use crate::schema;
@@ -54,6 +55,8 @@ pub(crate) struct Account {
     pub(crate) now: f64,
     /// Wrong codes from the host that asks, within the last hour.
     pub(crate) wrong_codes: f64,
+    /// What else was refused to it.
+    pub(crate) refused: f64,
 }
 
 /// The finding about a question.
@@ -80,9 +83,10 @@ pub(crate) struct Note<'a> {
     pub(crate) question: &'a [u8],
     /// The answer.
     pub(crate) answer: &'a [u8],
-    /// The wrong codes that this adds to those of the host. As much is written for none of a user who is not enrolled; `None` writes
-    /// nothing.
-    pub(crate) wrong_codes: Option<i32>,
+    /// The count that this adds to those of the host.
+    pub(crate) counted: Option<Counted>,
+    /// It gets a row of the audit, and its answer can be asked for again.
+    pub(crate) is_kept: bool,
     /// The quota of the host on which this goes, as a user that it enrolls without an invitation.
     pub(crate) quota: Option<u32>,
 }
@@ -141,7 +145,7 @@ impl Database {
     ) -> Result<Found, ServerError> {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
                 s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before,
-                (select changes from twofactor.authority)
+                q.refused, q.refused_before, (select changes from twofactor.authority)
             from (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
@@ -152,7 +156,7 @@ impl Database {
             &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8), (&host, Type::TEXT)];
         let rows = self.ask(READ, parameters).await?;
         let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
-        if as_of.is_some() && as_of != row.try_get(11)? {
+        if as_of.is_some() && as_of != row.try_get(13)? {
             return Err(ServerError::HostsChanged);
         }
         if let Some(answer) = sealed(row, 6)? {
@@ -163,8 +167,9 @@ impl Database {
         };
         let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
         let (version, now) = (row.try_get(1)?, row.try_get(0)?);
-        let wrong_codes = wrong_codes(row, 8)?.map_or(0.0, |counted| counted.lately(now));
-        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes })))
+        let lately = |count| Ok::<_, ServerError>(hourly(row, 8, count)?.map_or(0.0, |counted| counted.lately(now)));
+        let (wrong_codes, refused) = (lately(9)?, lately(11)?);
+        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes, refused })))
     }
 
     /// Reads an account whose records may not open: those are left out.
@@ -184,7 +189,7 @@ impl Database {
             }
         };
         let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
-        Ok(Account { read, version: row.try_get(1)?, now: row.try_get(0)?, wrong_codes: 0.0 })
+        Ok(Account { read, version: row.try_get(1)?, now: row.try_get(0)?, wrong_codes: 0.0, refused: 0.0 })
     }
 
     /// Writes a change of an account that was read, with its row of the audit.
@@ -207,6 +212,7 @@ impl Database {
         };
         let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
         let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
+        let wrong = note.counted.map(|counted| i32::from(counted == Counted::WrongCode));
         let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
             (&name, Type::TEXT),
@@ -219,11 +225,11 @@ impl Database {
             (&answer.key, Type::INT4),
             (&answer.bytes, Type::BYTEA),
             (&note.who, Type::TEXT),
-            (&note.wrong_codes, Type::INT4),
+            (&wrong, Type::INT4),
         ];
         let Some(state) = &state else {
             parameters.push((&place, Type::INT4));
-            return self.change(IN_VAIN, &parameters).await;
+            return self.change(if note.is_kept { IN_VAIN } else { IN_VAIN_UNKEPT }, &parameters).await;
         };
         parameters.extend([
             (&state.key as &(dyn ToSql + Sync), Type::INT4),
@@ -233,7 +239,12 @@ impl Database {
             (&account.version, Type::INT8),
             (&is_forgotten, Type::BOOL),
         ]);
-        let statement = if account.version.is_some() { UPDATE } else { INSERT };
+        let statement = match (account.version, note.is_kept) {
+            (Some(_), true) => UPDATE,
+            (Some(_), false) => UPDATE_UNKEPT,
+            (None, true) => INSERT,
+            (None, false) => return Err(ServerError::TooManyRefused),
+        };
         match note.quota {
             Some(quota) => self.enroll(note.host, quota, statement, &parameters).await,
             None => self.change(statement, &parameters).await,
@@ -304,67 +315,104 @@ impl Account {
     }
 }
 
-/// A statement that writes, where the time of reading is the present, and notes that in the audit. `$1` is the user, `$2` and `$3`
-/// the time of reading and for how long it is the present, `$4` to `$6` and `$10` the row of the audit, `$7` to `$9` the answer to a
-/// host, `$11` the wrong codes that are counted for it.
-macro_rules! noted {
-    ($written:literal $(, $also:literal)?) => {
+/// The beginning of a statement that writes, where the time of reading is the present. `$1` is the user, `$2` and `$3` the time of
+/// reading and for how long it is the present, `$4` the host, `$11` the wrong codes that are counted for it: one, or none for another
+/// refusal. It ends with [`kept`] or [`unkept`].
+macro_rules! writing {
+    ($written:literal) => {
         concat!(
-            "with written as (", $written, ")", $($also,)? ", counted as (
-                insert into twofactor.quota as q (host, hour, wrong, before)
-                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0 from written
+            "with written as (",
+            $written,
+            "), counted as (
+                insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
+                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, 1 - $11, 0 from written
                 where $11 is not null
                 on conflict (host) do update set hour = excluded.hour,
                     before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
-                    wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end
-            )",
-            ", answered as (
-                insert into twofactor.answer (question, key, sealed) select $7, $8, $9 from written where $4 <> ''
-                on conflict (question) do update set at = excluded.at, key = excluded.key, sealed = excluded.sealed
-            ) insert into twofactor.audit (host, name, event, detail, who)
-            select $4, $1, $5, $6, $10 from written returning number"
-        )
-    };
-}
-
-/// The same of an account: `$12` and `$13` are the state, `$14` and `$15` the credentials if they change, `$16` the version that
-/// was read, `$17` whether the credentials are forgotten.
-macro_rules! kept {
-    ($written:literal) => {
-        noted!(
-            $written,
-            ", had as (
-                insert into twofactor.credentials (name, key, sealed)
-                select $1, $14, $15 from written where $15 is not null
-                on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
-            ), gone as (
-                delete from twofactor.credentials where $17 and name in (select name from written)
+                    wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
+                    refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
+                    refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end
             )"
         )
     };
 }
 
-/// The change of an account of which something is kept.
-const UPDATE: &str = kept!(
-    "update twofactor.state set version = version + 1, key = $12, sealed = $13
-    where name = $1 and version = $16 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
-    returning name"
-);
+/// Its end with a row of the audit, `$5`, `$6` and `$10`, and the answer to a host, `$7` to `$9`.
+macro_rules! kept {
+    () => {
+        ", answered as (
+            insert into twofactor.answer (question, key, sealed) select $7, $8, $9 from written where $4 <> ''
+            on conflict (question) do update set at = excluded.at, key = excluded.key, sealed = excluded.sealed
+        ) insert into twofactor.audit (host, name, event, detail, who)
+        select $4, $1, $5, $6, $10 from written returning number"
+    };
+}
 
-/// The first change of an account. Its version is higher than that of an account which had the name before.
-const INSERT: &str = kept!(
-    "insert into twofactor.state (name, version, key, sealed)
-    select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $12, $13
-    where $16::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
-    on conflict do nothing returning name"
-);
+/// Its end without these. As much is written elsewhere.
+macro_rules! unkept {
+    () => {
+        ", spent as (
+            update twofactor.decoy set version = version + 1, sealed = $9
+            where number in (64 + get_byte($7, 0) % 64, 128 + get_byte($7, 0) % 64) and exists (select from written)
+        ) select 1 from written"
+    };
+}
+
+/// The same of an account: `$12` and `$13` are the state, `$14` and `$15` the credentials if they change, `$16` the version that
+/// was read, `$17` whether the credentials are forgotten.
+macro_rules! credentials {
+    () => {
+        ", had as (
+            insert into twofactor.credentials (name, key, sealed)
+            select $1, $14, $15 from written where $15 is not null
+            on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
+        ), gone as (
+            delete from twofactor.credentials where $17 and name in (select name from written)
+        )"
+    };
+}
+
+macro_rules! updating {
+    () => {
+        writing!(
+            "update twofactor.state set version = version + 1, key = $12, sealed = $13
+            where name = $1 and version = $16 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+            returning name"
+        )
+    };
+}
 
 /// The same work for a user of whom nothing is kept. `$12` is the place.
-const IN_VAIN: &str = noted!(
-    "update twofactor.decoy set version = version + 1, sealed = $9
-    where number = $12 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
-    returning number"
+macro_rules! in_vain {
+    () => {
+        writing!(
+            "update twofactor.decoy set version = version + 1, sealed = $9
+            where number = $12 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+            returning number"
+        )
+    };
+}
+
+/// The change of an account of which something is kept.
+const UPDATE: &str = concat!(updating!(), credentials!(), kept!());
+
+/// The first change of an account. Its version is higher than that of an account which had the name before.
+const INSERT: &str = concat!(
+    writing!(
+        "insert into twofactor.state (name, version, key, sealed)
+        select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $12, $13
+        where $16::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+        on conflict do nothing returning name"
+    ),
+    credentials!(),
+    kept!()
 );
+
+const IN_VAIN: &str = concat!(in_vain!(), kept!());
+
+/// The same of a host to which too much was refused.
+const UPDATE_UNKEPT: &str = concat!(updating!(), unkept!());
+const IN_VAIN_UNKEPT: &str = concat!(in_vain!(), unkept!());
 
 /// Reads the secret of digests, with the store's first keys. The first server of all makes it.
 async fn with_digest_secret(client: &tokio_postgres::Client, seals: Seals) -> Result<Seals, ServerError> {
@@ -395,9 +443,10 @@ pub(crate) fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerErro
     Ok(number.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }))
 }
 
-fn wrong_codes(row: &Row, hour: usize) -> Result<Option<WrongCodes>, ServerError> {
+/// The count in the column `count`, with that of the hour before in the next one.
+fn hourly(row: &Row, hour: usize, count: usize) -> Result<Option<Hourly>, ServerError> {
     let Some(found) = row.try_get(hour)? else { return Ok(None) };
-    Ok(Some(WrongCodes { hour: found, wrong: row.try_get(hour + 1)?, before: row.try_get(hour + 2)? }))
+    Ok(Some(Hourly { hour: found, count: row.try_get(count)?, before: row.try_get(count + 1)? }))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -146,6 +146,9 @@ pub enum ServerError {
     /// A host has enrolled users without an invitation up to its quota.
     #[error("this host has enrolled as many users within an hour as it may")]
     EnrollmentsUsedUp,
+    /// A host asks about too much that is refused to it.
+    #[error("this host has asked too much in vain within an hour")]
+    TooManyRefused,
     /// No certificate could be made.
     #[error("a certificate cannot be made: {0}")]
     Signing(String),
@@ -252,6 +255,7 @@ impl Unusable for ServerError {
                     .to_owned()
             }
             Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),
+            Self::TooManyRefused => "is that host still yours? See the log of the server".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),
             Self::Clock(_) => "set the clock".to_owned(),
             Self::Store(error) => error.hint(),

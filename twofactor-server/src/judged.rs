@@ -44,17 +44,32 @@ impl Question<'_> {
     }
 }
 
+/// The refusals to one host within an hour, beside wrong codes, that get rows. With more of them a hostile host would fill the audit, so
+/// the others get none, and it enrolls no user meanwhile.
+pub(crate) const REFUSALS: f64 = 1000.0;
+
+/// The count of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// A wrong code of a user who is enrolled.
+    WrongCode,
+    /// Anything else.
+    Refused,
+}
+
 /// The answer to a question, which is durable.
 pub(crate) struct Judged {
     /// The answer.
     pub(crate) answer: Message,
     /// The wrong codes of the host within the last hour, where this was one of them.
     pub(crate) wrong_codes: Option<f64>,
+    /// It has no row: more was refused to the host than gets one.
+    pub(crate) is_over: bool,
 }
 
 impl Judged {
     /// An answer without a wrong code.
     pub(crate) fn plain(answer: Message) -> Self {
-        Self { answer, wrong_codes: None }
+        Self { answer, wrong_codes: None, is_over: false }
     }
 }

@@ -19,7 +19,7 @@ use crate::database::{Account, Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::housekeeping::Housekeeping;
 use crate::inventory::{self, Registered, Registering, looking};
-use crate::judged::{Judged, Question};
+use crate::judged::{Counted, Judged, Question, REFUSALS};
 use crate::keys::Keys;
 use crate::own_changes::answered;
 use crate::postgresql::Postgresql;
@@ -104,6 +104,10 @@ impl InDatabase {
         let now = present(&account)?;
         // Read anew: a question is used up by its answer.
         let call = Call::read(message).map_err(|_| broken())?;
+        let is_over = account.refused >= REFUSALS;
+        if is_over && call.enrolls() {
+            return Err(ServerError::TooManyRefused);
+        }
         let event = call.word();
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
         let rules = VerificationRules { slowed, ..rules };
@@ -120,15 +124,20 @@ impl InDatabase {
             let (host, who, read) = (host.name.as_str(), None, account.version);
             let asked = Registering { host, who, question: digest, event, read, quota };
             let registered = self.register(user, &registration, asked, now).await?;
+            if registered.as_ref().is_some_and(Message::is_refusal) {
+                self.database.count_refusal(host).await?;
+            }
             return Ok(registered.map(Judged::plain));
         }
         let is_guess = one.has_counted_a_guess();
         let change = one.into_change();
         let counted = match change {
             Change::Nothing => return Ok(Some(Judged::plain(answer))),
-            Change::InVain => Some(0),
-            _ => is_guess.then_some(1),
+            Change::InVain => Some(Counted::Refused),
+            _ if is_guess => Some(Counted::WrongCode),
+            _ => answer.is_refusal().then_some(Counted::Refused),
         };
+        let is_over = is_over && counted == Some(Counted::Refused);
         let detail = answer.in_short();
         let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
         let note = Note {
@@ -139,8 +148,9 @@ impl InDatabase {
             detail: &detail,
             question: digest,
             answer: &line,
-            wrong_codes: counted,
             quota: quota.filter(|_| matches!(change, Change::Both { .. })),
+            counted,
+            is_kept: !is_over,
         };
         match self.database.write(&account, &change, &note).await? {
             Written::Done => {}
@@ -148,7 +158,7 @@ impl InDatabase {
             Written::OverQuota => return Err(ServerError::EnrollmentsUsedUp),
         }
         let wrong_codes = is_guess.then_some(account.wrong_codes + 1.0);
-        Ok(Some(Judged { answer, wrong_codes }))
+        Ok(Some(Judged { answer, wrong_codes, is_over }))
     }
 
     /// Gives a token to the user who has shown two codes of it; `None` where the account was changed meanwhile.

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tokio::runtime::Runtime;
 use twofactor_core::config::rule::Level;
 use twofactor_core::config::{Config, InvitationRule};
+use twofactor_core::host::user::{Person, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::wire::Message;
 use twofactor_server::{Host, Server, ServerError, init_keys, read_keys};
@@ -191,4 +192,25 @@ fn a_host_enrolls_no_more_users_than_its_quota_at_once_in_files() {
     assert_eq!(central.folder.sql("select users + before from enrolled where host = 'hostile'"), "3");
     let more = Enrolled::try_through(&hostile.store(), "more").err().unwrap().to_string();
     assert!(more.contains("this host has enrolled as many users within an hour as it may"), "{more}");
+}
+
+#[test]
+fn a_host_that_asks_in_vain_over_and_over_fills_no_file() {
+    let central = Central::new();
+    let alice = Enrolled::at(&central.host("desk"), "alice");
+    let stranger = Person { name: UserName::new("invented").unwrap(), ..alice.person.clone() };
+    let web1 = central.host("web1");
+    let ask = |person, typed: &str| refusal(redeem(&web1.store(), person, typed));
+    let rows = || central.folder.sql("select (select count(*) from audit) || ' ' || (select count(*) from answer)");
+    assert_eq!(ask(&stranger, &alice.wrong()), Reason::NotEnrolled);
+    assert_eq!(central.folder.sql("select refused from quota where host = 'web1'"), "1");
+    central.folder.sql("update quota set refused = 1000 where host = 'web1'");
+    let before = rows();
+    for _ in 0..3 {
+        assert_eq!(ask(&stranger, &alice.wrong()), Reason::NotEnrolled);
+    }
+    assert_eq!(rows(), before);
+    assert_eq!(ask(&alice.person, &alice.wrong()), Reason::WrongCode);
+    assert_ne!(rows(), before);
+    assert!(is_accepted(redeem(&web1.store(), &alice.person, &alice.code(0))));
 }

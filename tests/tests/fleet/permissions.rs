@@ -127,6 +127,48 @@ fn the_log_says_once_that_a_host_is_over_its_quota() {
 }
 
 #[test]
+fn a_host_that_asks_in_vain_over_and_over_fills_no_table_and_wrong_codes_keep_their_rows() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let (desk, web1) = (fleet.host("desk"), fleet.host("web1"));
+    let (alice, bob) = (Enrolled::at(&desk, "alice"), Enrolled::at(&desk, "bob"));
+    let rows = || {
+        fleet.postgres.sql(
+            "select (select count(*) from twofactor.audit where host = 'web1'), \
+             (select count(*) from twofactor.answer a join twofactor.quota q on q.host = 'web1' where a.at > now() - interval '1 hour')",
+        )
+    };
+    let counted = || fleet.postgres.sql("select wrong, refused from twofactor.quota where host = 'web1'");
+    let (code, wrong) = (alice.code(0), alice.wrong());
+    assert!(is_accepted(redeem(&web1.store(), &alice.person, &code)));
+    // Invented names, used codes, words that are no code: counted, each with its row.
+    assert_eq!(refusal(redeem(&web1.store(), &named("invented1"), &wrong)), Reason::NotEnrolled);
+    assert_eq!(refusal(redeem(&web1.store(), &alice.person, &code)), Reason::Replayed);
+    assert_eq!(counted(), "0|2");
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit where host = 'web1'"), "3");
+    fleet.postgres.sql("update twofactor.quota set refused = 1000 where host = 'web1'");
+    let (before, decoys) = (rows(), || fleet.postgres.sql("select sum(version) from twofactor.decoy"));
+    let spent = decoys();
+    for number in 2..6 {
+        assert_eq!(refusal(redeem(&web1.store(), &named(&format!("invented{number}")), &wrong)), Reason::NotEnrolled);
+        assert_eq!(refusal(redeem(&web1.store(), &alice.person, &code)), Reason::Replayed);
+    }
+    assert_eq!((rows(), counted()), (before, "0|1008".to_owned()), "nothing grows");
+    let spent = decoys().parse::<u64>().unwrap() - spent.parse::<u64>().unwrap();
+    assert_eq!(spent, 4 * 3 + 4 * 2, "as much is written in other places");
+    // Wrong codes and accepted ones have rows as ever, and it is not stopped.
+    assert_eq!(refusal(redeem(&web1.store(), &bob.person, &bob.wrong())), Reason::WrongCode);
+    assert!(is_accepted(redeem(&web1.store(), &bob.person, &bob.code(0))));
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit where host = 'web1'"), "5");
+    assert_eq!(counted(), "1|1008");
+    // Another host is not concerned, and the hour passes.
+    assert_eq!(refusal(redeem(&desk.store(), &named("invented7"), &wrong)), Reason::NotEnrolled);
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit where name = 'invented7'"), "1");
+    fleet.postgres.sql("update twofactor.quota set hour = hour - 2");
+    assert_eq!(refusal(redeem(&web1.store(), &named("invented8"), &wrong)), Reason::NotEnrolled);
+    assert_eq!(fleet.postgres.sql("select count(*) from twofactor.audit where name = 'invented8'"), "1");
+}
+
+#[test]
 fn a_login_is_remembered_at_its_host_alone() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
     let (web1, web2) = (fleet.host("web1"), fleet.host("web2"));

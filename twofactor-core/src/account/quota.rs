@@ -11,18 +11,18 @@ const PAUSE: Duration = Duration::from_hours(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// The wrong codes of one host in this hour and in the one before, as they are kept.
+/// A count of one host in this hour and in the one before, as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WrongCodes {
+pub struct Hourly {
     /// The hour, since 1970.
     pub hour: i64,
-    /// Wrong codes in it.
-    pub wrong: i32,
-    /// Wrong codes in the hour before.
+    /// The count of it.
+    pub count: i32,
+    /// The count of the hour before.
     pub before: i32,
 }
 
-impl WrongCodes {
+impl Hourly {
     /// The number within the last sixty minutes, at a time in seconds since 1970. Those of the hour before count in part, as if they
     /// had come evenly.
     pub fn lately(self, now: f64) -> f64 {
@@ -31,8 +31,8 @@ impl WrongCodes {
         #[expect(clippy::cast_possible_truncation, reason = "a cast to an integer saturates")]
         match hours as i64 - self.hour {
             // A clock that was set back forgives nothing.
-            ..=0 => f64::from(self.wrong) + f64::from(self.before) * left,
-            1 => f64::from(self.wrong) * left,
+            ..=0 => f64::from(self.count) + f64::from(self.before) * left,
+            1 => f64::from(self.count) * left,
             _ => 0.0,
         }
     }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_wrong_codes_of_sixty_minutes_are_counted_across_the_hour() {
-        let counted = WrongCodes { hour: 500_000, wrong: 40, before: 200 };
+        let counted = Hourly { hour: 500_000, count: 40, before: 200 };
         let at = |minutes: f64| format!("{:.0}", counted.lately((500_000.0 * 60.0 + minutes) * 60.0));
         assert_eq!([0.0, 30.0, 59.9].map(at), ["240", "140", "40"]);
         assert_eq!([60.0, 90.0, 120.0].map(at), ["40", "20", "0"]);

@@ -57,7 +57,7 @@ impl Central {
         question: &'n [u8],
     ) -> Note<'n> {
         let (host, who) = (NO_HOST, Some(self.who.as_str()));
-        Note { host, who, user, event, detail, question, answer: &[], wrong_codes: None, quota: None }
+        Note { host, who, user, event, detail, question, answer: &[], counted: None, is_kept: true, quota: None }
     }
 
     /// The digest of a question that is like no other.

@@ -25,7 +25,7 @@ use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Known, Note, Place, unusable};
 use crate::host::Host;
 use crate::journal::complain;
-use crate::judged::{Judged, Question};
+use crate::judged::{Counted, Judged, Question, REFUSALS};
 use crate::keys::Keys;
 use crate::own_changes::answered;
 use crate::queues::Turn;
@@ -140,11 +140,14 @@ impl Work {
     fn judged(&self) -> Result<Judged, ServerError> {
         let Self { place, file, host, user, line, digest, rules, own, quota, enrolling } = self;
         let broken = || ServerError::BrokenSeal(user.to_string());
-        let Known { answer, wrong_codes } = file.known(&host.name, host.as_of, digest)?;
+        let Known { answer, wrong_codes, refused } = file.known(&host.name, host.as_of, digest)?;
         if let Some(answer) = answer {
             return Message::read(&answer).map(Judged::plain).map_err(|_| broken());
         }
         let call = Message::read(line).and_then(|message| Call::read(&message)).map_err(|_| broken())?;
+        if refused >= REFUSALS && call.enrolls() {
+            return Err(ServerError::TooManyRefused);
+        }
         let (event, changes) = (call.word(), changes_accounts(&call));
         let slowed = pause(wrong_codes, host.wrong_codes_per_hour);
         let accounts = place.accounts(VerificationRules { slowed, ..*rules }, SystemClock);
@@ -173,6 +176,9 @@ impl Work {
         if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));
         }
+        let other = || answer.is_refusal().then_some(Counted::Refused);
+        let counted = if is_guess { Some(Counted::WrongCode) } else { other() };
+        let is_over = refused >= REFUSALS && counted == Some(Counted::Refused);
         let detail = answer.in_short();
         file.note(&Note {
             host: &host.name,
@@ -181,10 +187,11 @@ impl Work {
             detail: &detail,
             question: digest,
             answer: &answer.line().map_err(|_| ServerError::NoRandomness)?,
-            wrong_codes: i32::from(is_guess),
+            counted,
+            is_kept: !is_over,
             has_enrolled,
         })?;
-        Ok(Judged { answer, wrong_codes: is_guess.then_some(wrong_codes + 1.0) })
+        Ok(Judged { answer, wrong_codes: is_guess.then_some(wrong_codes + 1.0), is_over })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, Row};
-use twofactor_core::account::quota::WrongCodes;
+use twofactor_core::account::quota::Hourly;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::administration::PastChange;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::file::{Durable, FleetFile, present, seconds};
 use crate::audit::judged;
 use crate::error::ServerError;
+use crate::judged::Counted;
 
 /// For how long a recorded answer is given again.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -25,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) answer: Option<Zeroizing<Vec<u8>>>,
     /// Wrong codes from the host that asks, within the last hour.
     pub(crate) wrong_codes: f64,
+    /// What else was refused to it.
+    pub(crate) refused: f64,
 }
 
 /// A judged question.
@@ -41,8 +44,10 @@ pub(crate) struct Note<'n> {
     pub(crate) question: &'n [u8],
     /// The answer.
     pub(crate) answer: &'n [u8],
-    /// The wrong codes that this adds to those of the host.
-    pub(crate) wrong_codes: i32,
+    /// The count that this adds to those of the host.
+    pub(crate) counted: Option<Counted>,
+    /// It gets a row of the audit, and its answer can be asked for again.
+    pub(crate) is_kept: bool,
     /// True for a user whom the host has enrolled without an invitation.
     pub(crate) has_enrolled: bool,
 }
@@ -58,9 +63,13 @@ impl FleetFile {
         self.read(|file| {
             let answer = "select line from answer where question = ?1 and at > ?2";
             let answer = file.query_row(answer, (question, since), |row| row.get::<_, Vec<u8>>(0)).optional()?;
-            let counted = file.query_row("select hour, wrong, before from quota where host = ?1", [host], counted_in);
-            let wrong_codes = counted.optional()?.map_or(0.0, |counted| lately(counted, now));
-            Ok(Known { answer: answer.map(Zeroizing::new), wrong_codes })
+            let lately = |count: &str| {
+                let counted =
+                    file.query_row(&format!("select hour, {count} from quota where host = ?1"), [host], counted_in);
+                Ok::<_, rusqlite::Error>(counted.optional()?.map_or(0.0, |counted| lately(counted, now)))
+            };
+            let (wrong_codes, refused) = (lately("wrong, before")?, lately("refused, refused_before")?);
+            Ok(Known { answer: answer.map(Zeroizing::new), wrong_codes, refused })
         })
     }
 
@@ -76,20 +85,26 @@ impl FleetFile {
 
     /// Writes down a judgement.
     pub(crate) fn note(&self, note: &Note<'_>) -> Result<(), ServerError> {
-        const COUNT: &str = "insert into quota (host, hour, wrong, before) values (?1, ?2, ?3, 0)
+        const COUNT: &str = "insert into quota (host, hour, wrong, before, refused, refused_before) values (?1, ?2, ?3, 0, ?4, 0)
             on conflict (host) do update set hour = excluded.hour,
                 before = case excluded.hour - quota.hour when 0 then quota.before when 1 then quota.wrong else 0 end,
-                wrong = excluded.wrong + case excluded.hour - quota.hour when 0 then quota.wrong else 0 end";
+                wrong = excluded.wrong + case excluded.hour - quota.hour when 0 then quota.wrong else 0 end,
+                refused_before = case excluded.hour - quota.hour when 0 then quota.refused_before when 1 then quota.refused else 0 end,
+                refused = excluded.refused + case excluded.hour - quota.hour when 0 then quota.refused else 0 end";
         const ENROLLED: &str = "insert into enrolled (host, hour, users, before) values (?1, ?2, 1, 0)
             on conflict (host) do update set hour = excluded.hour,
                 before = case excluded.hour - enrolled.hour when 0 then enrolled.before when 1 then enrolled.users else 0 end,
                 users = 1 + case excluded.hour - enrolled.hour when 0 then enrolled.users else 0 end";
         let now = present()?;
-        let Note { host, user, event, detail, question, answer, wrong_codes, has_enrolled } = *note;
+        let Note { host, user, event, detail, question, answer, counted, is_kept, has_enrolled } = *note;
+        let count = |of| i32::from(counted == Some(of));
         self.write(Durable::Soon, |file| {
-            file.execute(COUNT, (host, now / 3600, wrong_codes))?;
+            file.execute(COUNT, (host, now / 3600, count(Counted::WrongCode), count(Counted::Refused)))?;
             if has_enrolled {
                 file.execute(ENROLLED, (host, now / 3600))?;
+            }
+            if !is_kept {
+                return Ok(());
             }
             let keep = "insert or replace into answer (question, at, line) values (?1, ?2, ?3)";
             file.execute(keep, (question, now, answer))?;
@@ -130,11 +145,11 @@ impl FleetFile {
 }
 
 /// A count of an hour and of the one before, in the first three columns.
-fn counted_in(row: &Row<'_>) -> rusqlite::Result<WrongCodes> {
-    Ok(WrongCodes { hour: row.get(0)?, wrong: row.get(1)?, before: row.get(2)? })
+fn counted_in(row: &Row<'_>) -> rusqlite::Result<Hourly> {
+    Ok(Hourly { hour: row.get(0)?, count: row.get(1)?, before: row.get(2)? })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of Unix time are exact for millions of years")]
-fn lately(counted: WrongCodes, now: i64) -> f64 {
+fn lately(counted: Hourly, now: i64) -> f64 {
     counted.lately(now as f64)
 }

@@ -47,12 +47,14 @@ create table join_code (
 ) strict;
 create index join_code_host on join_code (host);
 
--- Wrong codes from each host, in an hour since 1970 and in the one before.
+-- Wrong codes from each host, and what else was refused to it, in an hour since 1970 and in the one before.
 create table quota (
     host text primary key,
     hour integer not null,
     wrong integer not null,
-    before integer not null
+    before integer not null,
+    refused integer not null,
+    refused_before integer not null
 ) strict;
 
 -- Users whom each host has enrolled without an invitation, in an hour since 1970 and in the one before.

@@ -25,20 +25,23 @@ create table twofactor.state (
     sealed bytea not null
 ) with (fillfactor = 50);
 
--- As much is written here for an attempt of a user who is not enrolled.
+-- As much is written here for an attempt of a user who is not enrolled, and in the place of rows that a host gets no more.
 create table twofactor.decoy (
     number integer primary key,
     version bigint not null,
     sealed bytea not null
 ) with (fillfactor = 50);
-insert into twofactor.decoy select number, 0, '' from generate_series(0, 63) as number;
+insert into twofactor.decoy select number, 0, '' from generate_series(0, 191) as number;
 
--- Wrong codes from each host, in an hour since 1970 and in the one before. Only wrong codes write here.
+-- Wrong codes from each host, and what else was refused to it, in an hour since 1970 and in the one before. Accepted codes write nothing
+-- here.
 create table twofactor.quota (
     host text primary key,
     hour bigint not null,
     wrong integer not null,
-    before integer not null
+    before integer not null,
+    refused integer not null default 0,
+    refused_before integer not null default 0
 ) with (fillfactor = 50);
 
 -- Users whom each host has enrolled without an invitation, in an hour since 1970 and in the one before.

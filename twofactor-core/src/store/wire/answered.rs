@@ -234,6 +234,13 @@ impl Message {
         self.error().ok().flatten().is_some_and(|said| said.reason == Reason::StoreUnavailable)
     }
 
+    /// True for the answers to an attempt that has brought nothing.
+    pub fn is_refusal(&self) -> bool {
+        const REFUSALS: [&str; 8] =
+            ["refused", "near-miss", "nothing", "throttled", "not-registered", "superseded", "not-changed", FAILED];
+        self.find(ANSWER).is_ok_and(|word| word.is_some_and(|word| REFUSALS.contains(&word)))
+    }
+
     /// The same answer for a process that is not root's: how the host keeps its accounts is root's matter.
     #[must_use]
     pub fn without_details(&self) -> Self {
