@@ -181,6 +181,8 @@ impl ServerError {
                         || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<io::Error>)
                 }
             },
+            // As a change of tokens gives it.
+            Self::Store(error) => error.kind().is_some_and(Self::is_passing),
             _ => false,
         }
     }

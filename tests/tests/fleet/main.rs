@@ -16,6 +16,7 @@ mod host_rows;
 mod joining;
 mod keys;
 mod late;
+mod links;
 mod login;
 mod logins;
 mod members;

@@ -16,6 +16,7 @@ use crate::codes::otp::{Code, Digits};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Serial, Token};
+use crate::host::random::fill;
 use crate::host::shell;
 use crate::host::trusted::Owner;
 use crate::host::user::{Person, Uid, UserName};
@@ -51,6 +52,9 @@ pub const PATIENCE: Duration = Duration::from_secs(12);
 /// The pause before a question is asked again that a busy broker has not taken.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// For so long a question is asked again whose link was killed before it answered: the next one may be on its way.
+const RESTART: Duration = Duration::from_secs(3);
+
 /// The broker behind a socket.
 #[derive(Debug)]
 pub struct Broker {
@@ -63,6 +67,8 @@ pub struct Broker {
     is_for_a_user: bool,
     /// The error where none listens.
     absent: fn(PathBuf) -> BrokerError,
+    /// For so long a question is asked again whose connection has ended without an answer. Never of a broker, which knows no numbers.
+    restart: Option<Duration>,
     /// Set once an answer has not come in time: a login waits for a stopped broker once.
     is_late: Cell<bool>,
 }
@@ -71,13 +77,14 @@ impl Broker {
     /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
     pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
         let (starter, absent) = (None, BrokerError::Absent as fn(PathBuf) -> BrokerError);
-        let is_late = Cell::new(false);
-        Self { socket: socket.to_owned(), owner, patience, starter, is_for_a_user: false, absent, is_late }
+        let (socket, restart, is_late) = (socket.to_owned(), None, Cell::new(false));
+        Self { socket, owner, patience, starter, is_for_a_user: false, absent, restart, is_late }
     }
 
-    /// The link to a fleet's servers behind `socket`: it is asked as a broker is.
+    /// The link to a fleet's servers behind `socket`: it is asked as a broker is. Each question has a number, so where a link is killed
+    /// before it answers, the next one brings the answer that a server has given.
     pub fn link(socket: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { absent: BrokerError::NoLink, ..Self::new(socket, owner, patience) }
+        Self { absent: BrokerError::NoLink, restart: Some(RESTART), ..Self::new(socket, owner, patience) }
     }
 
     /// The same, asked by a process of root that this user has started and can stop.
@@ -145,18 +152,34 @@ impl Broker {
             None => question,
         };
         let question = if self.is_for_a_user { question.of_a_user() } else { question };
+        let question = if self.restart.is_some() { numbered(question).map_err(wire)? } else { question };
         let deadline = Instant::now() + self.patience;
+        // The end of the time in which another link may come.
+        let mut until: Option<Instant> = None;
         loop {
-            let channel = connect(&self.socket, self.owner, deadline).map_err(|error| match error {
-                BrokerError::Absent(socket) => absent(socket),
-                error => error,
-            })?;
+            let channel = match connect(&self.socket, self.owner, deadline) {
+                Ok(channel) => channel,
+                Err(BrokerError::Absent(_)) if until.is_some_and(|until| Instant::now() < until) => {
+                    sleep(AGAIN);
+                    continue;
+                }
+                Err(BrokerError::Absent(socket)) => return Err(absent(socket).into()),
+                Err(error) => return Err(error.into()),
+            };
             // A broker that is busy says so without having read the question.
             let sent = channel.send(&question);
             let answer = match channel.receive() {
                 Ok(Some(answer)) => answer,
-                Ok(None) => return Err(wire(sent.err().unwrap_or(WireError::Ended)).into()),
-                Err(error) => return Err(wire(sent.err().unwrap_or(error)).into()),
+                ended => {
+                    let error = sent.err().or(ended.err()).unwrap_or(WireError::Ended);
+                    let now = Instant::now();
+                    let last = self.restart.map(|restart| *until.get_or_insert((now + restart).min(deadline)));
+                    if matches!(error, WireError::Ended) && last.is_some_and(|last| now + AGAIN < last) {
+                        sleep(AGAIN);
+                        continue;
+                    }
+                    return Err(wire(error).into());
+                }
             };
             match Answered::of(answer) {
                 Err(WireError::Busy) if Instant::now() + AGAIN < deadline => sleep(AGAIN),
@@ -167,6 +190,13 @@ impl Broker {
             }
         }
     }
+}
+
+/// The question under a number that no other has.
+fn numbered(question: Message) -> Result<Message, WireError> {
+    let mut number = [0; 16];
+    fill(&mut number).map_err(|_| WireError::Ended)?;
+    Ok(question.numbered(u128::from_be_bytes(number)))
 }
 
 impl Store for Broker {

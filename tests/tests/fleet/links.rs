@@ -1,0 +1,111 @@
+//! Links that are killed, and servers that are away, while users log in.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use twofactor_core::store::Store as _;
+use twofactor_tests::artifacts::{link, server};
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::private_host;
+
+use super::login::{WEB1, join};
+use super::program::Machine;
+use super::renewal::{Activated, central};
+use super::{Enrolled, Fleet, is_accepted, redeem};
+
+/// A question waits no longer, connecting included.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_link_that_is_killed_in_the_middle_of_logins_loses_no_code_and_lets_no_user_in_twice() {
+    const USERS: usize = 48;
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let host = Activated::joined(&machine, "web1");
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let enrolling = fleet.host("web9");
+    let users: Vec<Enrolled> = (0..USERS).map(|user| Enrolled::at(&enrolling, &format!("user{user}"))).collect();
+    let codes: Vec<String> = users.iter().map(|user| user.code(1)).collect();
+    let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut link = host.link();
+    thread::scope(|scope| {
+        let working: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let place = next.fetch_add(1, Ordering::SeqCst);
+                        let Some(user) = users.get(place) else { return };
+                        // A fast machine is not done before the kills have begun.
+                        while kills.load(Ordering::SeqCst) < place / 6 {
+                            thread::sleep(Duration::from_millis(2));
+                        }
+                        let began = Instant::now();
+                        assert!(is_accepted(redeem(&host.store(), &user.person, &codes[place])), "{place}");
+                        assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+                    }
+                })
+            })
+            .collect();
+        while working.iter().any(|worker| !worker.is_finished()) {
+            // As soon as the new one answers, so that logins are under way.
+            let _ = host.store().presence(&users[0].person.name);
+            let _ = link.kill();
+            let _ = link.wait();
+            kills.fetch_add(1, Ordering::SeqCst);
+            link = host.link();
+        }
+        for worker in working {
+            worker.join().unwrap();
+        }
+    });
+    for (user, code) in users.iter().zip(&codes) {
+        assert!(!is_accepted(redeem(&host.store(), &user.person, code)), "{}", user.person.name);
+    }
+    let accepted = "select min(count) || ' ' || max(count) from (select count(*) from twofactor.audit where detail = 'redeemed app' group by name) as each";
+    assert_eq!(machine.postgres.sql(accepted), "1 1");
+    let _ = link.kill();
+    let _ = link.wait();
+}
+
+#[test]
+fn while_the_server_is_away_two_hundred_calls_do_not_wait_each() {
+    const CALLS: u32 = 200;
+    // The pause of a server that has failed, and the longest that it may take.
+    let (pause, patience) = (Duration::from_secs(15), Duration::from_secs(5));
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::new() else { return };
+        assert!(machine.run(&["key", "init"]).status.success());
+        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+        let admin = host.user_with_fob("admin");
+        let serving = machine.serve();
+        let _linked = join(host, &machine, &machine.site.host(WEB1));
+        host.add_user("alice");
+        assert_eq!(host.login("alice").typing("123456").code(), ReturnCode::AUTH_ERR, "she is not enrolled");
+        let began = Instant::now();
+        assert_eq!(host.login("admin").typing(admin.next_code()).code(), ReturnCode::SUCCESS);
+        let of_one = began.elapsed();
+        // It takes connections, and says nothing.
+        let server = Pid::from_raw(i32::try_from(serving.0.id()).unwrap());
+        kill(server, Signal::SIGSTOP).unwrap();
+        let (began, mut slow) = (Instant::now(), 0);
+        for call in 0..CALLS {
+            let at = Instant::now();
+            assert_eq!(host.login("alice").typing("123456").code(), ReturnCode::AUTHINFO_UNAVAIL, "{call}");
+            slow += u32::from(at.elapsed() >= patience);
+        }
+        let all = began.elapsed();
+        kill(server, Signal::SIGCONT).unwrap();
+        let waits = 1 + u32::try_from(all.as_secs() / pause.as_secs()).unwrap();
+        println!(
+            "{CALLS} calls without a server: {all:?}, {slow} of them have waited for it; a local one takes {of_one:?}"
+        );
+        assert!(slow <= waits, "{slow} calls have waited in {all:?}");
+        let most = (patience + Duration::from_secs(1)) * waits + of_one.max(Duration::from_millis(100)) * 3 * CALLS;
+        assert!(all < most, "{all:?}, and not {most:?}");
+        assert_eq!(host.login("admin").typing(admin.next_code()).code(), ReturnCode::SUCCESS, "by this host's files");
+    });
+}
