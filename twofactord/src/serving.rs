@@ -76,9 +76,15 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
         }
     };
     let store = store::open(&config, SystemClock);
-    if let Some((user, refusal)) = fleet::refusal(&call, &config, &store) {
+    let of_a_fleet = |call: &Call| {
+        let (user, refusal) = fleet::refusal(call, &config, &store)?;
         journal::write_refusal(user, caller, &refusal);
-        return Ok(paused(refusal.answer()));
+        Some(paused(refusal.answer()))
+    };
+    if let Call::Help(_) = &call
+        && let Some(refused) = of_a_fleet(&call)
+    {
+        return Ok(refused);
     }
     let call = match call {
         Call::Help(request) => {
@@ -99,6 +105,10 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(refusal.answer());
         }
     };
+    // Behind the leave: it says whether a user has an account here.
+    if let Some(refused) = of_a_fleet(&call) {
+        return Ok(refused);
+    }
     let link = match leave {
         Leave::Root => None,
         Leave::Own | Leave::Service(_) => match fleet::link_for(&call, &config, &store) {

@@ -159,3 +159,28 @@ fn a_service_account_looks_at_no_member_and_changes_none() {
         assert_eq!(asked(host, "alice").typing(&code).code(), ReturnCode::SUCCESS, "no code was looked at");
     });
 }
+
+/// On the central machine accounts are elsewhere, and that refusal is written down after a pause. A stranger must not learn from it who
+/// has an account here.
+#[test]
+fn a_stranger_learns_on_the_central_machine_of_no_account_that_is_there() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        for user in ["bobby", "mallory"] {
+            host.add_user(user);
+        }
+        host.configure("[store]\nseed_key = \"/etc/seed.key\"\n");
+        let _broker = host.broker();
+        let about = |user: &str| {
+            let question = format!(" version=1 ask=self-status user={user} uid={}", uid_of(user));
+            ask(host, uid_of("mallory"), &question)
+        };
+        for user in ["alice", "bobby", "mallory"] {
+            let answer = about(user);
+            assert!(answer.contains("answer=failed error=not-root"), "{user}: {answer}");
+        }
+        host.assert_logged(&["user=mallory", "central store of a fleet"]);
+        let log = format!("{:?}", host.log());
+        assert!(!log.contains("user=bobby"), "as of alice, nothing: {log}");
+    });
+}
