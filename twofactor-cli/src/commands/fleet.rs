@@ -33,6 +33,9 @@ const LINK: &str = "twofactor-link";
 /// The units of a host that has joined.
 const UNITS: [&str; 2] = ["twofactor-link.socket", "twofactor-link-renew.timer"];
 
+/// The unit of the link itself, which the socket starts.
+const SERVICE: &str = "twofactor-link.service";
+
 /// The number of times that a terminal is asked for a code.
 const TRIES: usize = 3;
 
@@ -151,7 +154,6 @@ fn configure(config: &Path, servers: &[ServerAddress], change: Result<Change, St
 
 /// Starts the units, where systemd runs.
 fn start() -> bool {
-    let units = UNITS.join(" ");
     if !Path::new(SYSTEMD).exists() {
         output::warning(&format!(
             "systemd does not run here: start \"{LINK} --listen {}\" and, each day, \"{LINK} renew\"",
@@ -159,13 +161,15 @@ fn start() -> bool {
         ));
         return false;
     }
-    match program::ask("systemctl", &["enable", "--now", UNITS[0], UNITS[1]]) {
-        Said::Well(_) => true,
-        Said::Failed(why) | Said::NotRun(why) => {
-            output::warning(&format!("{why}; by hand: systemctl enable --now {units}"));
-            false
+    // A link that ran before has the certificate of then. Its socket holds what is asked meanwhile.
+    let commands = [vec!["enable", "--now", UNITS[0], UNITS[1]], vec!["try-restart", SERVICE]];
+    for words in commands {
+        if let Said::Failed(why) | Said::NotRun(why) = program::ask("systemctl", &words) {
+            output::warning(&format!("{why}; by hand: systemctl {}", words.join(" ")));
+            return false;
         }
     }
+    true
 }
 
 /// The link's report about this host and its servers.
