@@ -121,6 +121,11 @@ fn a_lost_answer_is_given_again_from_the_file_for_half_a_minute() {
     logins::lost_answer(&alice, ask, ask, || {
         central.folder.sql("update answer set at = at - 31");
     });
+    assert_ne!(central.folder.sql("select count(*) from answer"), "0");
+    for name in ["fleet.db", "fleet.db-wal"] {
+        let bytes = fs::read(central.folder.path().join(name)).unwrap();
+        assert!(!bytes.windows(10).any(|window| window == b"=redeemed "), "{name}: an answer is not sealed");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setegid, seteuid, setgroups};
 use twofactor_core::host::clock::Clock;
 use twofactor_core::host::trusted::{FileError, Folder, Owner, Protection};
 use twofactor_core::store::files::Files;
@@ -80,16 +80,19 @@ impl Place {
 
     /// Makes this process the owner's until the value is dropped.
     pub(crate) fn as_owner(&self) -> Result<AsOwner, ServerError> {
-        let before = (geteuid(), getegid());
-        if before.0 == self.owner {
-            return Ok(AsOwner(None));
-        }
         let refused = |errno: nix::errno::Errno| ServerError::NotOwner {
             folder: self.path.display().to_string(),
             problem: errno.desc().to_owned(),
         };
+        let before = (geteuid(), getegid());
+        if before.0 == self.owner {
+            return Ok(AsOwner(None));
+        }
+        // The owner could have put a link there to a file that root's other groups may write.
+        let groups = getgroups().map_err(refused)?;
+        setgroups(&[self.group]).map_err(refused)?;
+        let as_owner = AsOwner(Some(Before { user: before.0, group: before.1, groups }));
         setegid(self.group).map_err(refused)?;
-        let as_owner = AsOwner(Some(before));
         seteuid(self.owner).map_err(refused)?;
         Ok(as_owner)
     }
@@ -98,12 +101,20 @@ impl Place {
 /// While it is there, this process acts as the owner of a folder. The user before may come back: the real user is the same.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct AsOwner(Option<(Uid, Gid)>);
+pub(crate) struct AsOwner(Option<Before>);
+
+/// The user and groups before.
+#[derive(Debug)]
+struct Before {
+    user: Uid,
+    group: Gid,
+    groups: Vec<Gid>,
+}
 
 impl Drop for AsOwner {
     fn drop(&mut self) {
-        if let Some((user, group)) = self.0
-            && seteuid(user).and_then(|()| setegid(group)).is_err()
+        if let Some(Before { user, group, groups }) = &self.0
+            && seteuid(*user).and_then(|()| setegid(*group)).and_then(|()| setgroups(groups)).is_err()
         {
             // As another user than it believes to be, it must do nothing more.
             std::process::abort();

@@ -11,8 +11,10 @@ use zeroize::Zeroizing;
 
 use super::file::{Durable, FleetFile, present, seconds};
 use crate::audit::judged;
+use crate::database::hex;
 use crate::error::ServerError;
 use crate::judged::Counted;
+use crate::sealing::{Kind, Sealed};
 
 /// For how long a recorded answer is given again.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -60,17 +62,19 @@ impl FleetFile {
         if as_of.is_some() && as_of != Some(self.changes()?) {
             return Err(ServerError::HostsChanged);
         }
-        self.read(|file| {
-            let answer = "select line from answer where question = ?1 and at > ?2";
-            let answer = file.query_row(answer, (question, since), |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        let (sealed, wrong_codes, refused) = self.read(|file| {
+            let answer = "select key, sealed from answer where question = ?1 and at > ?2";
+            let sealed = |row: &Row<'_>| Ok(Sealed { key: row.get(0)?, bytes: row.get(1)? });
+            let answer = file.query_row(answer, (question, since), sealed).optional()?;
             let lately = |count: &str| {
                 let counted =
                     file.query_row(&format!("select hour, {count} from quota where host = ?1"), [host], counted_in);
                 Ok::<_, rusqlite::Error>(counted.optional()?.map_or(0.0, |counted| lately(counted, now)))
             };
-            let (wrong_codes, refused) = (lately("wrong, before")?, lately("refused, refused_before")?);
-            Ok(Known { answer: answer.map(Zeroizing::new), wrong_codes, refused })
-        })
+            Ok((answer, lately("wrong, before")?, lately("refused, refused_before")?))
+        })?;
+        let open = |sealed: Sealed| self.seals.open(Kind::Answer, &hex(question), &sealed);
+        Ok(Known { answer: sealed.map(open).transpose()?, wrong_codes, refused })
     }
 
     /// True where a host has enrolled as many users as `quota` within the last sixty minutes.
@@ -98,6 +102,8 @@ impl FleetFile {
         let now = present()?;
         let Note { host, user, event, detail, question, answer, counted, is_kept, has_enrolled } = *note;
         let count = |of| i32::from(counted == Some(of));
+        // It may show recovery codes, of which the accounts keep hashes alone.
+        let answer = self.seals.seal(Kind::Answer, &hex(question), answer)?;
         self.write(Durable::Soon, |file| {
             file.execute(COUNT, (host, now / 3600, count(Counted::WrongCode), count(Counted::Refused)))?;
             if has_enrolled {
@@ -106,8 +112,8 @@ impl FleetFile {
             if !is_kept {
                 return Ok(());
             }
-            let keep = "insert or replace into answer (question, at, line) values (?1, ?2, ?3)";
-            file.execute(keep, (question, now, answer))?;
+            let keep = "insert or replace into answer (question, at, key, sealed) values (?1, ?2, ?3, ?4)";
+            file.execute(keep, (question, now, answer.key, answer.bytes.as_slice()))?;
             let audit = "insert into audit (at, host, name, event, detail) values (?1, ?2, ?3, ?4, ?5)";
             file.execute(audit, (now, host, user.as_str(), event, detail)).map(drop)
         })

@@ -65,11 +65,12 @@ create table enrolled (
     before integer not null
 ) strict;
 
--- Answers, which can be asked for again for half a minute under the keyed digest of the question.
+-- Answers, sealed, which can be asked for again for half a minute under the keyed digest of the question.
 create table answer (
     question blob primary key,
     at integer not null,
-    line blob not null
+    key integer not null,
+    sealed blob not null
 ) strict;
 create index answer_at on answer (at);
 
