@@ -8,6 +8,7 @@ pub mod backup;
 mod catalogue;
 pub mod clock;
 mod finding;
+pub mod fleet;
 pub mod module_file;
 pub mod people;
 pub mod rules;

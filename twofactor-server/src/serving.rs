@@ -16,7 +16,9 @@ use tokio_rustls::server::TlsStream;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::wire::{HostCall, LARGEST_QUESTION, Message, WireError, answering_clock};
+use twofactor_core::store::wire::{
+    CERTIFICATE_NOT_TAKEN, HostCall, LARGEST_QUESTION, Message, WireError, answering_clock,
+};
 use twofactor_net::certificate::digest;
 use webpki::EndEntityCert;
 use zeroize::Zeroizing;
@@ -257,7 +259,7 @@ fn not_understood(error: &WireError) -> Message {
 /// The refusal of a certificate that counts no more.
 fn not_taken() -> Message {
     let hint = "twofactor host add NAME --again, on the central machine, lets it join once more";
-    Message::refusing(Reason::StoreUnavailable, "the servers take the certificate of this host no more", hint)
+    Message::refusing(Reason::StoreUnavailable, CERTIFICATE_NOT_TAKEN, hint)
 }
 
 async fn send(stream: &mut TlsStream<TcpStream>, answer: &Message) -> Option<()> {

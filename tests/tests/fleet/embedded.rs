@@ -19,7 +19,7 @@ use twofactor_server::{Host, Server, ServerError, init_keys, read_keys};
 
 use super::program::Backing;
 use super::relay::Asking;
-use super::{Enrolled, enrolling, is_accepted, logins, owner, races, redeem, refusal};
+use super::{Enrolled, enrolling, is_accepted, logins, own_changes, owner, races, redeem, refusal};
 
 /// The folder of a central store in files.
 pub(crate) struct Files(tempfile::TempDir);
@@ -141,6 +141,14 @@ fn a_folder_has_one_server_and_is_private() {
 fn a_host_enrolls_on_files_only_where_it_may() {
     let central = Central::new();
     logins::enrolls_no_user(&central.host("web1"), &Asking::new("web2", false, &central.servers, &central.runtime));
+}
+
+#[test]
+fn a_user_changes_the_own_account_in_files_and_it_holds_on_all_hosts() {
+    let central = Central::new();
+    let web1 = Asking::of(own_changes::letting("web1"), &central.servers, &central.runtime);
+    own_changes::users_change_their_own(&web1, &central.host("web2"));
+    assert_eq!(central.folder.sql("select wrong + before from quota where host = 'web1'"), "1");
 }
 
 #[test]

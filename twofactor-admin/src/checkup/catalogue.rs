@@ -233,6 +233,19 @@ catalogue! {
     /// It is certainly wrong.
     ClockWrong "clock-wrong" Problem "every code by time is wrong, and codes that are used at that time count as used";
 
+    /// The link of a host of a fleet does not answer.
+    LinkNotRunning "link-not-running" Problem "no code of a user of the fleet can be judged on this host";
+    /// No server of the fleet answers.
+    FleetUnreachable "fleet-unreachable" Problem "no code of a user of the fleet can be judged on this host";
+    /// One of several servers does not answer.
+    FleetServerAway "fleet-server-away" Warning "once the others are away, too, no code of a user of the fleet can be judged on this host";
+    /// There is no certificate that servers could take.
+    HostCertificateInvalid "host-certificate-invalid" Problem "no server answers a host without a valid certificate";
+    /// The certificate ends soon.
+    HostCertificateEnding "host-certificate-ending" Warning "once it has ended, no server answers this host";
+    /// The servers refuse the certificate.
+    HostRevoked "host-revoked" Problem "the servers judge no code for this host any more";
+
     /// The state has a label that logins may not use.
     SelinuxLabel "selinux-label" Warning "under SELinux, sshd and login are kept from files with a foreign label";
     /// No policy module for sudo and su.

@@ -9,6 +9,7 @@ mod backup;
 mod blocks;
 mod clock;
 mod configuration;
+mod fleet;
 mod repairs;
 mod report;
 pub(super) mod sandboxes;
@@ -92,6 +93,7 @@ fn look(named: Option<&Path>) -> (Vec<Area>, Option<LastBackup>) {
     areas.push(services);
     areas.extend(sshd::look(config, &found, &with_keys));
     areas.push(clock::look());
+    areas.extend(fleet::look(config, named));
     areas.extend(sandboxes::look(config, &found));
     areas.push(selinux::look(config, &found));
     areas.push(accounts);

@@ -23,5 +23,7 @@ pub use call::{About, Call, Guess, ShownToken};
 pub use channel::Channel;
 pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
-pub use membership::{HostCall, IssuedCertificate, NewKey, answering_clock, answering_link, read_clock, read_link};
+pub use membership::{
+    CERTIFICATE_NOT_TAKEN, HostCall, IssuedCertificate, NewKey, answering_clock, answering_link, read_clock, read_link,
+};
 pub use message::{LARGEST_ANSWER, LARGEST_QUESTION, Message};

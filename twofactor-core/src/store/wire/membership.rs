@@ -10,6 +10,9 @@ use super::error::WireError;
 use super::message::{ASK, Message};
 use crate::store::error::StoreError;
 
+/// The problem that a server names to a host whose certificate was revoked or replaced.
+pub const CERTIFICATE_NOT_TAKEN: &str = "the servers take the certificate of this host no more";
+
 /// A question of a host about itself.
 #[derive(Debug)]
 pub enum HostCall {
