@@ -163,6 +163,11 @@ pub(crate) fn write_deed(deed: &Deed<'_>, outcome: &Result<Result<Helped, NotHel
     }
 }
 
+/// Writes down that a question of users about themselves could not be answered.
+pub(crate) fn write_failure(person: &Person, asker: Asker<'_>, error: &StoreError) {
+    write(&failed(person, asker, error));
+}
+
 fn about(record: Record, person: &Person, Asker { caller, service }: Asker<'_>) -> Record {
     asked_by(record.with("user", &person.name).with_some("service", service), caller)
 }

@@ -84,18 +84,24 @@ impl OwnAccounts for Broker {
 }
 
 /// The account of a user, and what the user may do about it.
-pub(crate) fn own_account(person: &Person, config: &Config, store: &impl OwnAccounts) -> Message {
+pub(crate) fn own_account(person: &Person, asker: Asker<'_>, config: &Config, store: &impl OwnAccounts) -> Message {
     let answered = store.own(person, config);
     answered.map_or_else(
-        |error| Message::failing(&error),
+        |error| failing(person, asker, &error),
         |(account, offer)| Message::answering_own_account(&account, &offer),
     )
 }
 
 /// The ssh keys of a user.
-pub(crate) fn own_ssh_keys(person: &Person, store: &impl OwnAccounts) -> Message {
+pub(crate) fn own_ssh_keys(person: &Person, asker: Asker<'_>, store: &impl OwnAccounts) -> Message {
     let keys = store.keys(person);
-    keys.map_or_else(|error| Message::failing(&error), |keys| Message::answering_own_ssh_keys(&keys))
+    keys.map_or_else(|error| failing(person, asker, &error), |keys| Message::answering_own_ssh_keys(&keys))
+}
+
+/// The answer where the store could not be asked. The user learns no more than that; the log says why.
+fn failing(person: &Person, asker: Asker<'_>, error: &StoreError) -> Message {
+    journal::write_failure(person, asker, error);
+    Message::failing(error)
 }
 
 /// Makes a change, and writes it down. The answer is an error where nothing was changed.

@@ -240,8 +240,8 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &impl Acc
                 "twofactor self is for the user it runs as",
             )
         }
-        Call::OwnAccount(person) => self_service::own_account(&person, config, store),
-        Call::OwnSshKeys(person) => self_service::own_ssh_keys(&person, store),
+        Call::OwnAccount(person) => self_service::own_account(&person, asker, config, store),
+        Call::OwnSshKeys(person) => self_service::own_ssh_keys(&person, asker, store),
         Call::ChangeOwn(person, request) => {
             self_service::change(&person, request, caller, config, store).unwrap_or_else(paused)
         }
