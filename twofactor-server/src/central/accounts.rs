@@ -18,7 +18,7 @@ use twofactor_core::store::administration::{
 use twofactor_core::store::{StoreError, Superseded};
 
 use super::store::Central;
-use crate::names::Kept;
+use crate::database::names::Kept;
 
 impl AccountAdministration for Central {
     fn enroll(

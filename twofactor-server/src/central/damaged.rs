@@ -7,9 +7,9 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::one_account::Damaged;
 
 use super::store::Central;
-use crate::database::Written;
+use crate::answers::in_database::{ROUNDS, present};
+use crate::database::tables::Written;
 use crate::error::ServerError;
-use crate::judging::{ROUNDS, present};
 
 impl Central {
     /// True for an error of one account's records, and not of the database or the keys.

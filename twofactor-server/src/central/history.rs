@@ -8,8 +8,8 @@ use tokio::runtime::Runtime;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{History, HistoryPart, PastChange};
 
-use crate::audit::Audit;
-use crate::database::Database;
+use crate::database::audit::Audit;
+use crate::database::tables::Database;
 use crate::inventory::TokenHistory;
 use crate::merging::next_portion;
 

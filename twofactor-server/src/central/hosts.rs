@@ -6,8 +6,8 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{AddedAgain, AddedHost, FleetHost, HostAdministration};
 
 use super::store::Central;
-use crate::fleet_hosts::{Added, Again, CODE_LASTS, FleetHosts};
-use crate::host_store::HostStore;
+use crate::hosts::fleet_hosts::{Added, Again, CODE_LASTS, FleetHosts};
+use crate::hosts::store::HostStore;
 
 impl Central {
     async fn fleet_hosts(&self) -> Result<FleetHosts, crate::error::ServerError> {

@@ -5,9 +5,9 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::one_account::{Change, OneAccount};
 
 use super::store::Central;
-use crate::database::{Note, Written};
+use crate::answers::in_database::ROUNDS;
+use crate::database::tables::{Note, Written};
 use crate::error::ServerError;
-use crate::judging::ROUNDS;
 
 /// The audit's word for a change of the command: no question of a host has a name like it.
 pub(super) const NO_HOST: &str = "";

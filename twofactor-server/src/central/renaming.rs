@@ -8,9 +8,9 @@ use twofactor_core::store::one_account::OneAccount;
 
 use super::judging::NO_HOST;
 use super::store::Central;
-use crate::database::{Account, Found, Written};
+use crate::answers::in_database::{ROUNDS, present};
+use crate::database::tables::{Account, Found, Written};
 use crate::error::ServerError;
-use crate::judging::{ROUNDS, present};
 
 impl AccountRenaming for Central {
     fn rename(&self, from: &UserName, to: &Person, seen: Belongs, _: Author<'_>) -> Result<Renamed, RenameError> {

@@ -14,7 +14,7 @@ use twofactor_core::store::administration::{
 
 use super::error::CentralError;
 use super::store::Central;
-use crate::inspecting::Inspected;
+use crate::upkeep::inspecting::Inspected;
 
 fn no_files() -> StoreError {
     CentralError::refused("have a state folder", "do this on a host with accounts of its own")

@@ -9,10 +9,10 @@ use twofactor_core::host::clock::{Clock, UnixTime};
 use twofactor_core::store::one_account::Decoy;
 use twofactor_core::store::{StoreError, VerificationRules};
 
-use crate::database::Database;
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::keys::Keys;
 use crate::postgresql::Postgresql;
+use crate::sealing::keys::Keys;
 
 /// The central store, for a program that does one thing after the other.
 pub struct Central {

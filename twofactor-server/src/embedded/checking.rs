@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::checking::Findings;
 use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Place};
-use crate::keys::Keys;
+use crate::sealing::keys::Keys;
+use crate::upkeep::checking::Findings;
 
 /// Looks at the folder of a store, with the server's keys where they can be read.
 pub fn check(folder: &Path, keys: Option<Keys>) -> Findings {

@@ -21,14 +21,14 @@ use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
+use crate::answers::judged::{Counted, Judged, Question, REFUSALS};
+use crate::answers::own_changes::answered;
+use crate::answers::queues::Turn;
 use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Known, Note, Place, unusable};
-use crate::host::Host;
+use crate::hosts::host::Host;
 use crate::journal::complain;
-use crate::judged::{Counted, Judged, Question, REFUSALS};
-use crate::keys::Keys;
-use crate::own_changes::answered;
-use crate::queues::Turn;
+use crate::sealing::keys::Keys;
 
 /// Most questions that are judged at once. Each has a thread, which waits for the disk.
 const THREADS: usize = 64;

@@ -11,7 +11,7 @@ use twofactor_core::store::administration::{AdministeredStore, HostAdministratio
 use super::by_name::{ByName, open_hosts};
 use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Place};
-use crate::keys::Keys;
+use crate::sealing::keys::Keys;
 
 /// The accounts in a folder. Answers are judged by `clock`, and by the rules of `config`.
 pub fn accounts(

@@ -13,10 +13,10 @@ use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::trusted::Folder;
 
 use super::place::{PATIENCE, Place, unusable};
-use crate::authority::Authority;
 use crate::error::ServerError;
-use crate::keys::Keys;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::hosts::authority::Authority;
+use crate::sealing::keys::Keys;
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// The file, and its name until it is complete.
 const FILE: &str = "fleet.db";

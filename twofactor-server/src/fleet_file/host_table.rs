@@ -8,9 +8,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
 use super::file::{Durable, FleetFile, present, seconds};
-use crate::authority::HostCertificate;
 use crate::error::ServerError;
-use crate::host_records::{
+use crate::hosts::authority::HostCertificate;
+use crate::hosts::records::{
     AGAIN, COUNTED, Entries, Entry, FORGOTTEN, ListedHost, OF_ONE_HOST, RENEWED_LASTS, TRIES, Tried, TriedCode, WRONG,
 };
 

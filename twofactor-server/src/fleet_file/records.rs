@@ -10,11 +10,11 @@ use twofactor_core::store::administration::PastChange;
 use zeroize::Zeroizing;
 
 use super::file::{Durable, FleetFile, present, seconds};
-use crate::audit::judged;
-use crate::database::hex;
+use crate::answers::judged::Counted;
+use crate::database::audit::judged;
+use crate::database::tables::hex;
 use crate::error::ServerError;
-use crate::judged::Counted;
-use crate::sealing::{Kind, Sealed};
+use crate::sealing::seals::{Kind, Sealed};
 
 /// For how long a recorded answer is given again.
 const AGAIN: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use twofactor_core::store::inventory::AppSecrets;
 
 use super::transaction::Transaction;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// Reads all credentials, in portions. What cannot be read is passed over.
 pub(super) async fn app_secrets(transaction: &Transaction, seals: &Seals) -> Result<AppSecrets, ServerError> {

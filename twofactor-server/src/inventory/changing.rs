@@ -23,9 +23,9 @@ use super::row::{COLUMNS, stored};
 use super::stop::{Stop, Versions};
 use super::transaction::{Purpose, Transaction};
 use super::writing;
-use crate::database::Database;
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// The number of times that a change is tried which others conflict with.
 pub(super) const ROUNDS: usize = 16;

@@ -10,9 +10,9 @@ use twofactor_core::text::pairs::{self, Pairs};
 
 use super::row::{seconds, time};
 use super::transaction::Transaction;
-use crate::database::Database;
+use crate::database::part_of_log::{LogTable, PartOfLog};
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::part_of_log::{LogTable, PartOfLog};
 
 /// Adds lines to the history.
 pub(super) async fn record(

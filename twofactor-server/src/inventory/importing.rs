@@ -26,9 +26,9 @@ use super::intake::Present;
 use super::recognition::{Burned, keyed, note_shared};
 use super::row::{seal_progress, seconds, write_token};
 use super::transaction::{Purpose, Transaction, within};
-use crate::database::Database;
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Seals};
+use crate::sealing::seals::{Kind, Seals};
 
 /// A file on its way into the inventory.
 pub(crate) struct Import {

@@ -15,7 +15,7 @@ use super::recognition::{all_keyed, keyed, twins};
 use super::row::read_token;
 use super::transaction::Transaction;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// A file of so many tokens asks about each of them.
 const SHORT: usize = 200;

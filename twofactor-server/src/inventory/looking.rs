@@ -16,9 +16,9 @@ use twofactor_core::store::inventory::{Filter, Listed, Ownership};
 use twofactor_core::store::one_account::state_of;
 
 use super::row::{self, COLUMNS, WIDTH};
-use crate::database::Database;
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// So many tokens are in memory at a time.
 const PORTION: i64 = 1000;

@@ -11,7 +11,7 @@ use twofactor_core::store::inventory::Twin;
 
 use super::transaction::Transaction;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// The keyed form of a mark.
 pub(super) fn keyed(seals: &Seals, mark: i64) -> Result<i64, ServerError> {

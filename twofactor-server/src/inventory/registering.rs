@@ -10,10 +10,10 @@ use twofactor_core::store::{StoreError, Superseded, TokenRegistration};
 use super::changing::{Change, ROUNDS, Wanted, load};
 use super::stop::Stop;
 use super::transaction::{Purpose, Transaction};
-use crate::database::{Database, Parameters, hex};
-use crate::enrollments::COUNT;
+use crate::database::enrollments::COUNT;
+use crate::database::tables::{Database, Parameters, hex};
 use crate::error::ServerError;
-use crate::sealing::{Kind, Seals};
+use crate::sealing::seals::{Kind, Seals};
 
 /// The question of a host that registers a token.
 #[derive(Debug, Clone, Copy)]

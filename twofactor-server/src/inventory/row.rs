@@ -11,7 +11,7 @@ use twofactor_core::store::inventory::{Listed, Stored};
 use zeroize::Zeroizing;
 
 use crate::error::ServerError;
-use crate::sealing::{Kind, Sealed, Seals};
+use crate::sealing::seals::{Kind, Sealed, Seals};
 
 /// The columns that [`stored`] wants, in its order. The table is `t`.
 pub(super) const COLUMNS: &str = "t.serial, t.number, t.key, t.sealed, t.status, t.name, t.assigned_at, t.first_use, \

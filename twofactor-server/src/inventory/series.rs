@@ -17,9 +17,9 @@ use super::row::stored;
 use super::stop::Stop;
 use super::transaction::{Purpose, Transaction};
 use super::writing;
-use crate::database::Database;
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::sealing::Seals;
+use crate::sealing::seals::Seals;
 
 /// So many tokens are in memory at a time.
 const PORTION: i64 = 1000;
@@ -58,7 +58,7 @@ impl Change<'_> {
         const IMPORTS: &str = "update twofactor.imports set series = null where series = $1";
         const SERIES: &str = "delete from twofactor.series where number = $1";
         let series = number(transaction, name).await?;
-        let of_series: &crate::database::Parameters<'_> = &[(&series, Type::INT4)];
+        let of_series: &crate::database::tables::Parameters<'_> = &[(&series, Type::INT4)];
         let unused: i64 = transaction.ask_one(DELETE, of_series).await?.try_get(0).map_err(ServerError::from)?;
         let rows = transaction.ask(LEFT, of_series).await?;
         let serials = rows.iter().filter_map(|row| Serial::new(row.try_get(0).ok()?)).collect();

@@ -9,9 +9,9 @@ use super::app_secrets::app_secrets;
 use super::changing::CHANGE_PATIENCE;
 use super::recognition::{all_keyed, note_shared, twins};
 use super::transaction::{Purpose, Transaction};
-use crate::database::Database;
+use crate::database::tables::Database;
 use crate::error::ServerError;
-use crate::sealing::Seals;
+use crate::sealing::seals::Seals;
 
 /// The app or token, other than the user's own, that has the secret with these marks.
 pub(crate) async fn sharer(database: &Database, user: &UserName, marks: Marks) -> Result<Option<Sharer>, ServerError> {

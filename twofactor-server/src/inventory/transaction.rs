@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
-use crate::database::{Database, Parameters};
+use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
 
 /// The longest wait for one statement over many rows.

@@ -13,7 +13,7 @@ use super::row::{seal_progress, seconds, write_token};
 use super::stop::{Stop, Versions};
 use super::transaction::Transaction;
 use crate::error::ServerError;
-use crate::sealing::{Kind, Seals};
+use crate::sealing::seals::{Kind, Seals};
 
 /// The most rows of one statement.
 const PORTION: usize = 1000;
@@ -71,7 +71,7 @@ pub(super) async fn marks(transaction: &Transaction, marks: &[(Serial, i64, Opti
     let serials: Vec<&str> = marks.iter().map(|(serial, ..)| serial.as_str()).collect();
     let secrets: Vec<i64> = marks.iter().map(|(_, mark, _)| *mark).collect();
     let keys: Vec<Option<i64>> = marks.iter().map(|(.., key)| *key).collect();
-    let values: &crate::database::Parameters<'_> =
+    let values: &crate::database::tables::Parameters<'_> =
         &[(&serials, Type::TEXT_ARRAY), (&secrets, Type::INT8_ARRAY), (&keys, Type::INT8_ARRAY)];
     all_written(transaction.ask(UPDATE, values).await?.len(), marks.len())
 }
@@ -178,7 +178,7 @@ async fn write_portion(
             }
         }
     }
-    let values: &crate::database::Parameters<'_> = &[
+    let values: &crate::database::tables::Parameters<'_> = &[
         (&names, Type::TEXT_ARRAY),
         (&read, Type::INT8_ARRAY),
         (&keys, Type::INT4_ARRAY),
@@ -187,7 +187,7 @@ async fn write_portion(
     if transaction.ask(statement, values).await?.len() != accounts.len() {
         return Err(Stop::Conflict);
     }
-    let values: &crate::database::Parameters<'_> =
+    let values: &crate::database::tables::Parameters<'_> =
         &[(&holders, Type::TEXT_ARRAY), (&their_keys, Type::INT4_ARRAY), (&credentials, Type::BYTEA_ARRAY)];
     transaction.ask(CREDENTIALS, values).await?;
     transaction.ask(FORGET, &[(&gone, Type::TEXT_ARRAY)]).await?;

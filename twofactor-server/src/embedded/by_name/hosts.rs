@@ -10,9 +10,9 @@ use twofactor_core::store::administration::{AddedAgain, AddedHost, FleetHost, Ho
 
 use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Place};
-use crate::fleet_hosts::{Added, Again, CODE_LASTS, FleetHosts};
-use crate::host_store::HostStore;
-use crate::keys::Keys;
+use crate::hosts::fleet_hosts::{Added, Again, CODE_LASTS, FleetHosts};
+use crate::hosts::store::HostStore;
+use crate::sealing::keys::Keys;
 
 /// The hosts of a folder.
 struct EmbeddedHosts {

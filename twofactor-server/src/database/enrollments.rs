@@ -1,0 +1,75 @@
+//! The quota of users whom a host enrolls without an invitation, in an hour; and refusals that are counted by themselves.
+//!
+//! Invariants: an enrollment is counted in the transaction that writes it, and nothing else is: of any number at once, through any
+//! servers, no more are written than the quota has left, and an attempt that enrolls no user uses nothing up. Those of the hour before
+//! count in part, as wrong codes do.
+
+use tokio::time::timeout;
+use tokio_postgres::IsolationLevel;
+use tokio_postgres::types::Type;
+
+use crate::database::tables::{Database, PATIENCE, Parameters, Written};
+use crate::error::ServerError;
+
+/// Counts an enrollment at the host `$1`, and gives a row. None where as many as `$2` were counted within the last sixty minutes. Others
+/// at that host wait until this transaction has ended.
+pub(crate) const COUNT: &str = "with clock as (select extract(epoch from clock_timestamp()) / 3600 as hours)
+    insert into twofactor.enrolled as e (host, hour, users, before)
+    select $1, floor(hours)::int8, 1, 0 from clock
+    on conflict (host) do update set hour = excluded.hour,
+        before = case excluded.hour - e.hour when 0 then e.before when 1 then e.users else 0 end,
+        users = 1 + case excluded.hour - e.hour when 0 then e.users else 0 end
+    where $2 > case excluded.hour - e.hour
+        when 0 then e.users + e.before * (select 1 - (hours - floor(hours)) from clock)
+        when 1 then e.users * (select 1 - (hours - floor(hours)) from clock)
+        else 0 end
+    returning users";
+
+impl Database {
+    /// Runs a statement that writes an enrollment at a host and gives a row where it has, and counts that.
+    pub(crate) async fn enroll(
+        &self,
+        host: &str,
+        quota: u32,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Written, ServerError> {
+        let mut client = self.connection().await?;
+        let counted: &Parameters<'_> = &[(&host, Type::TEXT), (&i64::from(quota), Type::INT8)];
+        let written = timeout(PATIENCE, async {
+            // Under another isolation, the count would be as of before others were waited for.
+            let reading = IsolationLevel::ReadCommitted;
+            let transaction = client.build_transaction().isolation_level(reading).start().await?;
+            let written = if transaction.query_typed(COUNT, counted).await?.is_empty() {
+                Written::OverQuota
+            } else if transaction.query_typed(statement, parameters).await?.is_empty() {
+                Written::Conflict
+            } else {
+                transaction.commit().await?;
+                return Ok(Written::Done);
+            };
+            transaction.rollback().await?;
+            Ok::<_, tokio_postgres::Error>(written)
+        });
+        let error = match written.await {
+            Ok(Ok(written)) => return Ok(written),
+            Ok(Err(error)) => ServerError::from(error),
+            Err(_) => ServerError::Late(PATIENCE.as_secs()),
+        };
+        // It may be in the middle of the transaction.
+        drop(deadpool_postgres::Object::take(client));
+        if error.is_conflict() { Ok(Written::Conflict) } else { Err(error) }
+    }
+
+    /// Counts a refusal to a host of which no account tells.
+    pub(crate) async fn count_refusal(&self, host: &str) -> Result<(), ServerError> {
+        const COUNT: &str = "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
+            values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0)
+            on conflict (host) do update set hour = excluded.hour,
+                before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
+                wrong = case excluded.hour - q.hour when 0 then q.wrong else 0 end,
+                refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
+                refused = 1 + case excluded.hour - q.hour when 0 then q.refused else 0 end";
+        self.ask_repeating(COUNT, &[(&host, Type::TEXT)]).await.map(drop)
+    }
+}

@@ -1,0 +1,454 @@
+//! The accounts in PostgreSQL: read as a whole, written by one compare-and-set.
+//!
+//! Invariants: a write takes place only where the state is the one that was read, together with its row of the audit, in one
+//! statement; and only for as long as the time at which the answer was judged is the present. Statements are typed and
+//! unnamed, so that a pooler may stand between. Values are parameters: none reaches a log of the database.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, Row};
+use twofactor_core::account::quota::Hourly;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::UserName;
+use twofactor_core::store::one_account::{Change, Read};
+use zeroize::Zeroizing;
+
+use crate::answers::judged::Counted;
+use crate::database::schema;
+use crate::error::ServerError;
+use crate::postgresql::Postgresql;
+use crate::sealing::keys::Keys;
+use crate::sealing::seals::{Kind, Sealed, Seals};
+
+/// The longest wait for one answer of the database.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The longest from reading an account to writing it. A server that was stopped between the two would judge by a time of the
+/// past, at which used-up steps were good.
+pub(crate) const FRESH: f64 = 5.0;
+
+/// For how long a recorded answer is given again.
+const AGAIN: f64 = 30.0;
+
+/// The number of times that a write is tried which others disturb.
+const ROUNDS: usize = 16;
+
+/// Most connections of one server.
+const CONNECTIONS: usize = 16;
+
+/// The accounts of one store.
+pub(crate) struct Database {
+    pub(crate) pool: Pool,
+    pub(crate) seals: Seals,
+}
+
+/// An account as it was read.
+pub(crate) struct Account {
+    /// Its records, opened.
+    pub(crate) read: Read,
+    /// The version of its state; `None` when nothing is kept of the user.
+    pub(crate) version: Option<i64>,
+    /// The database's time, in seconds since 1970.
+    pub(crate) now: f64,
+    /// Wrong codes from the host that asks, within the last hour.
+    pub(crate) wrong_codes: f64,
+    /// What else was refused to it.
+    pub(crate) refused: f64,
+}
+
+/// The finding about a question.
+pub(crate) enum Found {
+    /// It was answered a moment ago, with these bytes.
+    Answered(Zeroizing<Vec<u8>>),
+    /// It is new.
+    Account(Box<Account>),
+}
+
+/// The row of the audit for a change.
+pub(crate) struct Note<'a> {
+    /// The host that has asked, by its certificate; empty for a sysadmin's command.
+    pub(crate) host: &'a str,
+    /// The sysadmin; `None` for a host.
+    pub(crate) who: Option<&'a str>,
+    /// The user.
+    pub(crate) user: &'a UserName,
+    /// The word for the question.
+    pub(crate) event: &'a str,
+    /// Reason or factor.
+    pub(crate) detail: &'a str,
+    /// The digest of the question.
+    pub(crate) question: &'a [u8],
+    /// The answer.
+    pub(crate) answer: &'a [u8],
+    /// The count that this adds to those of the host.
+    pub(crate) counted: Option<Counted>,
+    /// It gets a row of the audit, and its answer can be asked for again.
+    pub(crate) is_kept: bool,
+    /// The quota of the host on which this goes, as a user that it enrolls without an invitation.
+    pub(crate) quota: Option<u32>,
+}
+
+/// The outcome of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It is durable.
+    Done,
+    /// The account was changed since it was read, or the time is over. Nothing was written.
+    Conflict,
+    /// The host has enrolled as many users as it may. Nothing was written.
+    OverQuota,
+}
+
+/// The parameters of a statement, with their types.
+pub(crate) type Parameters<'p> = [(&'p (dyn ToSql + Sync), Type)];
+
+impl Database {
+    /// Opens the store behind a connection string, and brings its schema to this server's version.
+    pub(crate) async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
+        let recycling_method = RecyclingMethod::Fast;
+        let manager = Manager::from_connect(Config::new(), postgresql, ManagerConfig { recycling_method });
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .build()
+            .map_err(|error| ServerError::NoConnection(error.to_string()))?;
+        let mut client = pool.get().await?;
+        let found = within(PATIENCE * 4, schema::migrate(&mut client)).await??;
+        let seals = within(PATIENCE, with_digest_secret(&client, Seals::new(found.store, keys))).await??;
+        drop(client);
+        Ok(Self { pool, seals })
+    }
+
+    /// A connection for a transaction.
+    pub(crate) async fn connection(&self) -> Result<Object, ServerError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// The digest of a question.
+    pub(crate) fn digest_of(&self, host: &str, question: &[u8]) -> Result<Vec<u8>, ServerError> {
+        self.seals.digest_of(host, question)
+    }
+
+    /// Reads an account for a host, or the answer that the question has got already. An error where the fleet's hosts have changed
+    /// since `as_of`: the host may have been revoked. That is read in the same statement, so it is no older than the account.
+    pub(crate) async fn read(
+        &self,
+        host: &str,
+        as_of: Option<i64>,
+        user: &UserName,
+        question: &[u8],
+    ) -> Result<Found, ServerError> {
+        const READ: &str = "select extract(epoch from clock_timestamp())::float8,
+                s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before,
+                q.refused, q.refused_before, (select changes from twofactor.authority)
+            from (values ($1)) as asked (name)
+            left join twofactor.state s on s.name = asked.name
+            left join twofactor.credentials c on c.name = asked.name
+            left join twofactor.answer a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)
+            left join twofactor.quota q on q.host = $4";
+        let name = user.as_str();
+        let parameters: &Parameters<'_> =
+            &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8), (&host, Type::TEXT)];
+        let rows = self.ask(READ, parameters).await?;
+        let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        if as_of.is_some() && as_of != row.try_get(13)? {
+            return Err(ServerError::HostsChanged);
+        }
+        if let Some(answer) = sealed(row, 6)? {
+            return Ok(Found::Answered(self.seals.open(Kind::Answer, &hex(question), &answer)?));
+        }
+        let open = |kind, at| -> Result<Option<Zeroizing<String>>, ServerError> {
+            sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose()
+        };
+        let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
+        let (version, now) = (row.try_get(1)?, row.try_get(0)?);
+        let lately = |count| Ok::<_, ServerError>(hourly(row, 8, count)?.map_or(0.0, |counted| counted.lately(now)));
+        let (wrong_codes, refused) = (lately(9)?, lately(11)?);
+        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes, refused })))
+    }
+
+    /// Reads an account whose records may not open: those are left out.
+    pub(crate) async fn read_damaged(&self, user: &UserName) -> Result<Account, ServerError> {
+        const READ: &str = "select extract(epoch from clock_timestamp())::float8,
+                s.version, s.key, s.sealed, c.key, c.sealed
+            from (values ($1)) as asked (name)
+            left join twofactor.state s on s.name = asked.name
+            left join twofactor.credentials c on c.name = asked.name";
+        let name = user.as_str();
+        let rows = self.ask(READ, &[(&name, Type::TEXT)]).await?;
+        let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        let open = |kind, at| -> Result<Option<Zeroizing<String>>, ServerError> {
+            match sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose() {
+                Err(ServerError::BrokenSeal(_)) => Ok(None),
+                opened => opened,
+            }
+        };
+        let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
+        Ok(Account { read, version: row.try_get(1)?, now: row.try_get(0)?, wrong_codes: 0.0, refused: 0.0 })
+    }
+
+    /// Writes a change of an account that was read, with its row of the audit.
+    pub(crate) async fn write(
+        &self,
+        account: &Account,
+        change: &Change,
+        note: &Note<'_>,
+    ) -> Result<Written, ServerError> {
+        let name = note.user.as_str();
+        let seal = |kind, text: &Zeroizing<String>| self.seals.seal(kind, name, text.as_bytes());
+        let is_forgotten = matches!(change, Change::Forgotten { .. });
+        let (state, credentials) = match change {
+            Change::Nothing => return Ok(Written::Done),
+            Change::InVain => (None, None),
+            Change::State(state) | Change::Forgotten { state } => (Some(seal(Kind::State, state)?), None),
+            Change::Both { credentials, state } => {
+                (Some(seal(Kind::State, state)?), Some(seal(Kind::Credentials, credentials)?))
+            }
+        };
+        let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
+        let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
+        let wrong = note.counted.map(|counted| i32::from(counted == Counted::WrongCode));
+        let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+            (&name, Type::TEXT),
+            (&account.now, Type::FLOAT8),
+            (&FRESH, Type::FLOAT8),
+            (&note.host, Type::TEXT),
+            (&note.event, Type::TEXT),
+            (&note.detail, Type::TEXT),
+            (&note.question, Type::BYTEA),
+            (&answer.key, Type::INT4),
+            (&answer.bytes, Type::BYTEA),
+            (&note.who, Type::TEXT),
+            (&wrong, Type::INT4),
+        ];
+        let Some(state) = &state else {
+            parameters.push((&place, Type::INT4));
+            return self.change(if note.is_kept { IN_VAIN } else { IN_VAIN_UNKEPT }, &parameters).await;
+        };
+        parameters.extend([
+            (&state.key as &(dyn ToSql + Sync), Type::INT4),
+            (&state.bytes, Type::BYTEA),
+            (&key, Type::INT4),
+            (&bytes, Type::BYTEA),
+            (&account.version, Type::INT8),
+            (&is_forgotten, Type::BOOL),
+        ]);
+        let statement = match (account.version, note.is_kept) {
+            (Some(_), true) => UPDATE,
+            (Some(_), false) => UPDATE_UNKEPT,
+            (None, true) => INSERT,
+            (None, false) => return Err(ServerError::TooManyRefused),
+        };
+        match note.quota {
+            Some(quota) => self.enroll(note.host, quota, statement, &parameters).await,
+            None => self.change(statement, &parameters).await,
+        }
+    }
+
+    /// Runs a statement that gives a row where it has written.
+    async fn change(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Written, ServerError> {
+        match self.ask(statement, parameters).await {
+            Ok(rows) if rows.is_empty() => Ok(Written::Conflict),
+            Ok(_) => Ok(Written::Done),
+            Err(error) if error.is_conflict() => Ok(Written::Conflict),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a statement that writes, again where the database wants it repeated.
+    pub(crate) async fn ask_repeating(
+        &self,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, ServerError> {
+        let mut rounds = 0;
+        loop {
+            match self.ask(statement, parameters).await {
+                Err(error) if error.is_conflict() && rounds < ROUNDS => rounds += 1,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Runs a statement. A connection that has not answered in time is given up.
+    pub(crate) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+        self.ask_within(PATIENCE, statement, parameters).await
+    }
+
+    /// The same of a statement that may take this long.
+    pub(crate) async fn ask_within(
+        &self,
+        patience: Duration,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, ServerError> {
+        let client = self.pool.get().await?;
+        match timeout(patience, client.query_typed(statement, parameters)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                let error = ServerError::from(error);
+                if error.is_passing() {
+                    // Not kept: of a host that has become a standby, another connection is no better.
+                    drop(Object::take(client));
+                }
+                Err(error)
+            }
+            Err(_) => {
+                drop(Object::take(client));
+                Err(ServerError::Late(patience.as_secs()))
+            }
+        }
+    }
+}
+
+impl Account {
+    /// The time by the database's clock.
+    pub(crate) fn time(&self) -> UnixTime {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
+        UnixTime::from_seconds(self.now as u64)
+    }
+}
+
+/// The beginning of a statement that writes, where the time of reading is the present. `$1` is the user, `$2` and `$3` the time of
+/// reading and for how long it is the present, `$4` the host, `$11` the wrong codes that are counted for it: one, or none for another
+/// refusal. It ends with `kept` or `unkept`.
+macro_rules! writing {
+    ($written:literal) => {
+        concat!(
+            "with written as (",
+            $written,
+            "), counted as (
+                insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
+                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, 1 - $11, 0 from written
+                where $11 is not null
+                on conflict (host) do update set hour = excluded.hour,
+                    before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
+                    wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
+                    refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
+                    refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end
+            )"
+        )
+    };
+}
+
+/// Its end with a row of the audit, `$5`, `$6` and `$10`, and the answer to a host, `$7` to `$9`.
+macro_rules! kept {
+    () => {
+        ", answered as (
+            insert into twofactor.answer (question, key, sealed) select $7, $8, $9 from written where $4 <> ''
+            on conflict (question) do update set at = excluded.at, key = excluded.key, sealed = excluded.sealed
+        ) insert into twofactor.audit (host, name, event, detail, who)
+        select $4, $1, $5, $6, $10 from written returning number"
+    };
+}
+
+/// Its end without these. As much is written elsewhere.
+macro_rules! unkept {
+    () => {
+        ", spent as (
+            update twofactor.decoy set version = version + 1, sealed = $9
+            where number in (64 + get_byte($7, 0) % 64, 128 + get_byte($7, 0) % 64) and exists (select from written)
+        ) select 1 from written"
+    };
+}
+
+/// The same of an account: `$12` and `$13` are the state, `$14` and `$15` the credentials if they change, `$16` the version that
+/// was read, `$17` whether the credentials are forgotten.
+macro_rules! credentials {
+    () => {
+        ", had as (
+            insert into twofactor.credentials (name, key, sealed)
+            select $1, $14, $15 from written where $15 is not null
+            on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
+        ), gone as (
+            delete from twofactor.credentials where $17 and name in (select name from written)
+        )"
+    };
+}
+
+macro_rules! updating {
+    () => {
+        writing!(
+            "update twofactor.state set version = version + 1, key = $12, sealed = $13
+            where name = $1 and version = $16 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+            returning name"
+        )
+    };
+}
+
+/// The same work for a user of whom nothing is kept. `$12` is the place.
+macro_rules! in_vain {
+    () => {
+        writing!(
+            "update twofactor.decoy set version = version + 1, sealed = $9
+            where number = $12 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+            returning number"
+        )
+    };
+}
+
+/// The change of an account of which something is kept.
+const UPDATE: &str = concat!(updating!(), credentials!(), kept!());
+
+/// The first change of an account. Its version is higher than that of an account which had the name before.
+const INSERT: &str = concat!(
+    writing!(
+        "insert into twofactor.state (name, version, key, sealed)
+        select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $12, $13
+        where $16::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+        on conflict do nothing returning name"
+    ),
+    credentials!(),
+    kept!()
+);
+
+const IN_VAIN: &str = concat!(in_vain!(), kept!());
+
+/// The same of a host to which too much was refused.
+const UPDATE_UNKEPT: &str = concat!(updating!(), unkept!());
+const IN_VAIN_UNKEPT: &str = concat!(in_vain!(), unkept!());
+
+/// Reads the secret of digests, with the store's first keys. The first server of all makes it.
+async fn with_digest_secret(client: &tokio_postgres::Client, seals: Seals) -> Result<Seals, ServerError> {
+    const READ: &str = "select digest_key, digest_sealed from twofactor.store";
+    const MAKE: &str = "update twofactor.store set digest_key = $1, digest_sealed = $2 where digest_sealed is null";
+    let row = client.query_typed_one(READ, &[]).await?;
+    let sealed = match sealed(&row, 0)? {
+        Some(sealed) => sealed,
+        None => {
+            let made = seals.seal_digest_secret()?;
+            client.execute_typed(MAKE, &[(&made.key, Type::INT4), (&made.bytes, Type::BYTEA)]).await?;
+            // That of the server which was first.
+            let row = client.query_typed_one(READ, &[]).await?;
+            sealed(&row, 0)?.unwrap_or(made)
+        }
+    };
+    let secret = seals.open(Kind::DigestSecret, seals.store(), &sealed)?;
+    seals.with_digest_secret(&secret)
+}
+
+async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
+    timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))
+}
+
+pub(crate) fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerError> {
+    let number: Option<i32> = row.try_get(key)?;
+    let bytes: Option<Vec<u8>> = row.try_get(key + 1)?;
+    Ok(number.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }))
+}
+
+/// The count in the column `count`, with that of the hour before in the next one.
+fn hourly(row: &Row, hour: usize, count: usize) -> Result<Option<Hourly>, ServerError> {
+    let Some(found) = row.try_get(hour)? else { return Ok(None) };
+    Ok(Some(Hourly { hour: found, count: row.try_get(count)?, before: row.try_get(count + 1)? }))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
