@@ -732,13 +732,11 @@ pub fn an_attempt_in_vain_changes_nothing_and_takes_as_long<S: StoreUnderTest>()
     }
     assert!(matches!(stage.store.open().presence(&nobody.name).unwrap(), Presence::Absent(_)));
     assert_eq!(stage.failures(&stage.alice.name), 5, "the rest was refused unseen");
-    let medians = times.map(|mut times| {
-        times.sort_unstable();
-        times[ROUNDS / 2]
-    });
+    // The fastest of each: other suites run beside this one, and take their time from some rounds.
+    let fastest = times.map(|times| times.into_iter().min().expect("rounds"));
     // Work that is left out is a flush or two, of which each takes most of the time.
-    let [enrolled, unknown, not_enrolled] = medians;
+    let [enrolled, unknown, not_enrolled] = fastest;
     for other in [unknown, not_enrolled] {
-        assert!(other < enrolled * 4 && enrolled < other * 4, "{medians:?}");
+        assert!(other < enrolled * 4 && enrolled < other * 4, "{fastest:?}");
     }
 }
