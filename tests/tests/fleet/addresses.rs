@@ -45,7 +45,7 @@ fn an_address_at_which_nothing_answers_takes_its_share_of_the_time_and_no_more()
     let _ = (server(), link());
     private_host(|host| {
         let Some((machine, _silent)) = behind_dead_addresses() else { return };
-        assert!(machine.run(&["key", "init"]).status.success());
+        machine.make_keys();
         let checked = machine.run(&["check"]);
         assert!(said(&checked).contains("ok       PostgreSQL 1"), "{}", said(&checked));
         let _serving = machine.serve();
@@ -66,9 +66,10 @@ fn an_address_at_which_nothing_answers_takes_its_share_of_the_time_and_no_more()
 fn a_name_that_is_not_looked_up_in_time_costs_a_login_a_pause_and_no_more() {
     let _ = (server(), link());
     private_host(|host| {
-        let Some(machine) = Machine::new() else { return };
-        assert!(machine.run(&["key", "init"]).status.success());
-        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"));
+        let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"))
+        else {
+            return;
+        };
         let _serving = machine.serve();
         drop(join(host, &machine, &machine.site.host(WEB1)));
         // A resolver that never answers.

@@ -16,9 +16,7 @@ use super::{Enrolled, now};
 
 /// The machine of a fleet with the host [`WEB1`].
 pub(crate) fn central_machine() -> Option<Machine> {
-    let machine = Machine::new()?;
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+    let machine = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\n"))?;
     Some(machine)
 }
 
@@ -69,7 +67,7 @@ fn what_a_sysadmin_does_on_the_central_machine_counts_at_the_next_login_of_a_hos
     });
 }
 
-/// What a sysadmin does on the central machine counts at the next login of the private host, which is [`WEB1`].
+/// A deed of a sysadmin on the central machine counts at the next login of the private host, which is [`WEB1`].
 pub(crate) fn counts_at_the_next_login<S: Backing>(host: &Host, machine: &Machine<S>) {
     let enroll = machine.tool(&["enroll", "alice", "--no-confirm", "--json"]);
     let alice = phone(&json(&enroll));

@@ -32,9 +32,7 @@ fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
     if !requirements::stopped_clock_met() {
         return;
     }
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+    let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\n")) else { return };
     let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let desk = fleet.host("desk");
     let off = |arguments: &[&str], by: &str| off(machine.command(arguments), by);

@@ -32,7 +32,7 @@ fn check_says_what_is_wrong_with_a_folder_and_changes_nothing() {
         assert!(text.contains(part), "{part}: {text}");
     };
     checked("there is no such file");
-    assert!(machine.run(&["key", "init"]).status.success());
+    machine.make_keys();
     checked("ok       no tables yet");
     assert!(fs::read_dir(machine.postgres.path()).unwrap().next().is_none(), "nothing was made");
     let _ = enrolled(&machine, "alice");
@@ -90,7 +90,7 @@ fn what_a_sysadmin_does_to_accounts_in_files_counts_at_the_next_login_of_a_host(
     let _ = (server(), link(), debug());
     private_host(|host| {
         let machine = machine();
-        assert!(machine.run(&["key", "init"]).status.success());
+        machine.make_keys();
         machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
         let _serving = machine.serve();
         let _linked = login::join(host, &machine, &machine.site.host(WEB1));
@@ -103,7 +103,7 @@ fn tokens_of_a_vendors_file_open_sessions_of_a_fleet_in_files_until_they_are_los
     let _ = (server(), link(), debug());
     private_host(|host| {
         let machine = machine();
-        assert!(machine.run(&["key", "init"]).status.success());
+        machine.make_keys();
         machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
         let _serving = machine.serve();
         let _linked = login::join(host, &machine, &machine.site.host(WEB1));
@@ -134,7 +134,7 @@ fn what_root_does_to_a_folder_is_its_owners_and_the_server_is_started_by_no_othe
     let _ = (server(), debug());
     private_host(|host| {
         let machine = machine();
-        assert!(machine.run(&["key", "init"]).status.success());
+        machine.make_keys();
         machine.configure_own(&["localhost"], "");
         let folder = machine.postgres.path();
         chown(folder, Some(OWNER), Some(OWNER)).unwrap();
@@ -178,7 +178,7 @@ fn what_root_does_to_a_folder_is_its_owners_and_the_server_is_started_by_no_othe
 #[test]
 fn a_server_on_files_that_is_killed_in_the_middle_burns_no_code_twice() {
     let machine = machine();
-    assert!(machine.run(&["key", "init"]).status.success());
+    machine.make_keys();
     machine.configure("[[host]]\nname = \"*\"\n");
     let alice = enrolled(&machine, "alice");
     let (code, mut wins) = (alice.code(0), 0);
@@ -221,7 +221,7 @@ fn a_backup_of_a_fleet_in_files_brings_accounts_back_and_what_was_used_stays_use
     private_host(|host| {
         host.private_file("key.txt", &format!("{IDENTITY}\n"));
         let machine = machine();
-        assert!(machine.run(&["key", "init"]).status.success());
+        machine.make_keys();
         machine.configure("[[host]]\nname = \"*\"\n");
         chown(machine.postgres.path(), Some(OWNER), Some(OWNER)).unwrap();
         let tool = |arguments: &[&str]| {

@@ -147,9 +147,7 @@ fn what_enrolls_no_user_uses_up_nothing_of_the_quota_and_a_repeated_question_cou
 
 #[test]
 fn check_warns_of_a_host_that_may_enroll_each_user_without_an_invitation() {
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure("[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\n");
+    let Some(machine) = Machine::with("[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\n") else { return };
     let checked = machine.run(&["check"]);
     assert!(checked.status.success() && said(&checked).contains("warning  [[host]] in line"), "{}", said(&checked));
     machine.configure("[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\ngroups = [\"staff\"]\n");

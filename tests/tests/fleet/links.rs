@@ -78,9 +78,7 @@ fn while_the_server_is_away_two_hundred_calls_do_not_wait_each() {
     let (pause, patience) = (Duration::from_secs(15), Duration::from_secs(5));
     let _ = (server(), link());
     private_host(|host| {
-        let Some(machine) = Machine::new() else { return };
-        assert!(machine.run(&["key", "init"]).status.success());
-        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+        let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\n")) else { return };
         let admin = host.user_with_fob("admin");
         let serving = machine.serve();
         let _linked = join(host, &machine, &machine.site.host(WEB1));

@@ -78,9 +78,10 @@ fn a_server_that_cannot_judge_is_passed_over() {
     }
     let _ = (server(), link());
     private_host(|host| {
-        let Some(machine) = Machine::new() else { return };
-        assert!(machine.run(&["key", "init"]).status.success());
-        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"));
+        let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"))
+        else {
+            return;
+        };
         let _serving = machine.serve();
         // Its clock is off.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -137,11 +138,11 @@ fn a_user_of_the_fleet_logs_in_and_an_administrator_of_the_host_does_so_without_
     // Built outside.
     let _ = (server(), link());
     private_host(|host| {
-        let Some(machine) = Machine::new() else { return };
-        assert!(machine.run(&["key", "init"]).status.success());
-        machine.configure(&format!(
+        let Some(machine) = Machine::with(&format!(
             "[[host]]\nname = \"{WEB1}\"\n[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\n"
-        ));
+        )) else {
+            return;
+        };
         // Before the host is one of the fleet: after it, root makes such an account by --local alone.
         let admin = host.user_with_fob("admin");
         let mut serving = machine.serve();
@@ -190,9 +191,7 @@ fn a_user_of_the_fleet_logs_in_and_an_administrator_of_the_host_does_so_without_
 fn where_a_user_enrolls_at_login_the_account_is_the_fleets_and_only_where_the_host_may() {
     let _ = (server(), link());
     private_host(|host| {
-        let Some(machine) = Machine::new() else { return };
-        assert!(machine.run(&["key", "init"]).status.success());
-        machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+        let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\n")) else { return };
         let _serving = machine.serve();
         let _linked = join(host, &machine, &machine.site.host(WEB1));
         let text = fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap();

@@ -34,7 +34,7 @@ fn in_files() -> Machine<Files> {
 }
 
 fn of_its_own<S: Backing>(machine: Machine<S>) -> Machine<S> {
-    assert!(machine.run(&["key", "init"]).status.success());
+    machine.make_keys();
     machine.configure_own(&[OTP1], "");
     machine
 }

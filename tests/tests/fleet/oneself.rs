@@ -41,7 +41,7 @@ impl Site {
     /// The same with more in the server's configuration.
     fn configured(host: &Host, what: &str, more: &str) -> Option<Self> {
         let machine = Machine::new()?;
-        assert!(machine.run(&["key", "init"]).status.success());
+        machine.make_keys();
         let hosts = [may(WEB1, what), may("desk", "\"login\", \"enroll\"")].concat();
         machine.configure(&format!("{more}{hosts}"));
         let serving = machine.serve();

@@ -105,10 +105,11 @@ fn a_host_over_its_quota_delays_no_user_at_the_host_of_the_last_login() {
 
 #[test]
 fn the_log_says_once_that_a_host_is_over_its_quota() {
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine
-        .configure("[[host]]\nname = \"web1.example.org\"\nmay = [\"login\", \"enroll\"]\nwrong_codes_per_hour = 2\n");
+    let Some(machine) = Machine::with(
+        "[[host]]\nname = \"web1.example.org\"\nmay = [\"login\", \"enroll\"]\nwrong_codes_per_hour = 2\n",
+    ) else {
+        return;
+    };
     let mut serving = machine.serve();
     let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let alice = Enrolled::at(&fleet.host("desk"), "alice");

@@ -50,6 +50,14 @@ impl Machine {
     pub(crate) fn new() -> Option<Self> {
         Some(Self::on(Fleet::postgres()?))
     }
+
+    /// The same with keys, and these hosts in its configuration.
+    pub(crate) fn with(hosts: &str) -> Option<Self> {
+        let machine = Self::new()?;
+        machine.make_keys();
+        machine.configure(hosts);
+        Some(machine)
+    }
 }
 
 impl<S: Backing> Machine<S> {
@@ -91,6 +99,13 @@ impl<S: Backing> Machine<S> {
             self.postgres.line(),
             self.site.place("seed.key").display(),
         )
+    }
+
+    /// Makes the keys of the store.
+    #[track_caller]
+    pub(crate) fn make_keys(&self) {
+        let made = self.run(&["key", "init"]);
+        assert!(made.status.success(), "{}", said(&made));
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -206,9 +221,7 @@ fn check_says_what_is_wrong_and_keys_are_made_once() {
 
 #[test]
 fn a_host_is_heard_while_it_is_listed_and_a_broken_list_changes_nothing() {
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure("[[host]]\nname = \"web*.example.org\"\n");
+    let Some(machine) = Machine::with("[[host]]\nname = \"web*.example.org\"\n") else { return };
     let mut serving = machine.serve();
     assert!(machine.hears("web1.example.org") && !machine.hears("db1.example.org"));
     let mut kept = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
@@ -234,9 +247,7 @@ fn a_host_is_heard_while_it_is_listed_and_a_broken_list_changes_nothing() {
 
 #[test]
 fn a_server_that_is_killed_in_the_middle_burns_no_code_twice() {
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure("[[host]]\nname = \"*\"\nmay = [\"login\", \"enroll\"]\n");
+    let Some(machine) = Machine::with("[[host]]\nname = \"*\"\nmay = [\"login\", \"enroll\"]\n") else { return };
     let mut serving = machine.serve();
     let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let alice = Enrolled::at(&fleet.host("web9"), "alice");

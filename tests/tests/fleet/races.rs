@@ -170,9 +170,7 @@ fn persist(stores: [&dyn Fn() -> Option<String>; 2]) -> String {
 #[test]
 fn while_servers_and_processes_of_the_database_are_killed_no_right_code_is_refused_and_none_is_good_twice() {
     const WEB1: &str = "web1.example.org";
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure(&format!("[[host]]\nname = \"{WEB1}\"\n"));
+    let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\n")) else { return };
     let mut serving = machine.serve();
     let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let desk = fleet.host("desk");
@@ -235,9 +233,7 @@ fn while_servers_and_processes_of_the_database_are_killed_no_right_code_is_refus
 #[test]
 fn a_thousand_kept_links_take_little_memory() {
     const LINKS: u64 = 1000;
-    let Some(machine) = Machine::new() else { return };
-    assert!(machine.run(&["key", "init"]).status.success());
-    machine.configure("[[host]]\nname = \"web*.example.org\"\n");
+    let Some(machine) = Machine::with("[[host]]\nname = \"web*.example.org\"\n") else { return };
     let serving = machine.serve();
     let memory = || {
         let status = fs::read_to_string(format!("/proc/{}/status", serving.0.id())).unwrap();
