@@ -107,45 +107,66 @@ fn ask_for_code() -> Result<JoinCode, Failure> {
 /// The certificate, from the first server that can be reached. Where an answer was lost, all are asked again: for the same key the code is
 /// good once more.
 fn from_one_of(servers: &[ServerAddress], code: &JoinCode, key: &HostKey) -> Result<IssuedCertificate, Failure> {
-    let mut problems = Vec::new();
-    for round in 1..=ROUNDS {
-        problems.clear();
-        let mut was_sent = false;
-        for server in servers {
-            let pinned = Arc::new(Pinned::new(code.authority));
-            match ask(server, &pinned, code, key) {
-                Ok(answer) => {
-                    let answer = IssuedCertificate::read(answer);
-                    let issued = answer.map_err(|error| {
-                        let hint = "twofactor --version on both machines";
-                        Failure::new(Exit::Failed, format!("{server} does not answer as a server does: {error}"), hint)
-                    })?;
-                    return issued.map_err(|said| Failure::new(Exit::WrongCode, said.to_string(), said.hint()));
-                }
-                Err(_) if pinned.has_met_another() => {
-                    let problem = format!(
-                        "{server} is not the server that the join code is from: its authority is another. Nothing was sent"
-                    );
-                    let hint = "is the name right? Else something answers in its place";
-                    return Err(Failure::new(Exit::Refused, problem, hint));
-                }
-                Err(Unanswered { error, is_sent }) => {
-                    was_sent |= is_sent;
-                    problems.push(format!("{server}: {}", in_words(&error)));
-                }
-            }
-        }
+    let mut round = 1;
+    loop {
+        let Silence { problems, was_sent } = match asked_in_turn(servers, code, key)? {
+            Ok(issued) => return Ok(issued),
+            Err(silence) => silence,
+        };
         if !was_sent {
-            break;
+            let hint =
+                "the code is good still. Is twofactor-server running there, under this name, and are the clocks right?";
+            return Err(Failure::new(Exit::Failed, format!("no server can be asked: {problems}"), hint));
         }
         if round == ROUNDS {
             let hint = "was it used? twofactor host list says so on the central machine; host add NAME --again shows another code";
-            return Err(Failure::new(Exit::Failed, format!("no server has answered: {}", problems.join("; ")), hint));
+            return Err(Failure::new(Exit::Failed, format!("no server has answered: {problems}"), hint));
         }
+        round += 1;
         thread::sleep(PAUSE);
     }
-    let hint = "the code is good still. Is twofactor-server running there, under this name, and are the clocks right?";
-    Err(Failure::new(Exit::Failed, format!("no server can be asked: {}", problems.join("; ")), hint))
+}
+
+/// The silence of all servers.
+struct Silence {
+    /// The reason of each.
+    problems: String,
+    /// The code may have reached one of them.
+    was_sent: bool,
+}
+
+/// The certificate from the first server that answers. A failure is the end of it.
+fn asked_in_turn(
+    servers: &[ServerAddress],
+    code: &JoinCode,
+    key: &HostKey,
+) -> Result<Result<IssuedCertificate, Silence>, Failure> {
+    let (mut problems, mut was_sent) = (Vec::new(), false);
+    for server in servers {
+        let pinned = Arc::new(Pinned::new(code.authority));
+        match ask(server, &pinned, code, key) {
+            Ok(answer) => {
+                let answer = IssuedCertificate::read(answer);
+                let issued = answer.map_err(|error| {
+                    let hint = "twofactor --version on both machines";
+                    Failure::new(Exit::Failed, format!("{server} does not answer as a server does: {error}"), hint)
+                })?;
+                return issued.map(Ok).map_err(|said| Failure::new(Exit::WrongCode, said.to_string(), said.hint()));
+            }
+            Err(_) if pinned.has_met_another() => {
+                let problem = format!(
+                    "{server} is not the server that the join code is from: its authority is another. Nothing was sent"
+                );
+                let hint = "is the name right? Else something answers in its place";
+                return Err(Failure::new(Exit::Refused, problem, hint));
+            }
+            Err(Unanswered { error, is_sent }) => {
+                was_sent |= is_sent;
+                problems.push(format!("{server}: {}", in_words(&error)));
+            }
+        }
+    }
+    Ok(Err(Silence { problems: problems.join("; "), was_sent }))
 }
 
 /// A question without an answer.

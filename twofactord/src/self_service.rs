@@ -30,7 +30,7 @@ pub(crate) trait OwnAccounts {
     fn keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError>;
 
     /// Makes a change.
-    fn change(&self, person: &Person, request: Request, config: &Config) -> ChangeOutcome;
+    fn change(&self, person: &Person, request: Request, config: &Config, now: UnixTime) -> ChangeOutcome;
 }
 
 impl OwnAccounts for Files {
@@ -44,11 +44,7 @@ impl OwnAccounts for Files {
         self.own_ssh_keys(person)
     }
 
-    fn change(&self, person: &Person, request: Request, config: &Config) -> ChangeOutcome {
-        let now = match SystemClock.now() {
-            Ok(now) => now,
-            Err(error) => return StoreError::from(error).into(),
-        };
+    fn change(&self, person: &Person, request: Request, config: &Config, now: UnixTime) -> ChangeOutcome {
         let may = OwnChanges::of(config, &person.name, &SystemUsers, now);
         if let Some(not_changed) = may.refusal(&request.change) {
             return not_changed.into();
@@ -71,11 +67,7 @@ impl OwnAccounts for Broker {
     }
 
     /// Whether the account of this host is closed is this host's matter.
-    fn change(&self, person: &Person, request: Request, _: &Config) -> ChangeOutcome {
-        let now = match SystemClock.now() {
-            Ok(now) => now,
-            Err(error) => return StoreError::from(error).into(),
-        };
+    fn change(&self, person: &Person, request: Request, _: &Config, now: UnixTime) -> ChangeOutcome {
         if is_closed_to(&request.change, &person.name, now) {
             return NotChanged::Closed.into();
         }
@@ -114,7 +106,9 @@ pub(crate) fn change(
 ) -> Result<Message, Message> {
     let asker = Asker { caller, service: None };
     let line = journal::about_change(person, asker, &request.change);
-    let outcome = store.change(person, request, config);
+    let outcome = SystemClock
+        .now()
+        .map_or_else(|error| StoreError::from(error).into(), |now| store.change(person, request, config, now));
     journal::write_change(person, asker, line, &outcome);
     match outcome.made {
         Ok(Ok(changed)) => Ok(Message::answering_change(&Ok(changed))),
