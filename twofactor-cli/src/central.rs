@@ -19,8 +19,8 @@ const SERVER: &str = "twofactor-server";
 /// Its folder where it does not stand beside this program.
 const FOLDER: &str = "/usr/sbin";
 
-/// Runs `twofactor-server` in the place of this program where the command is about accounts and the configuration has `[store]`. Returns
-/// where the command is for this program. The command itself reports a configuration that is not valid.
+/// Runs `twofactor-server` in the place of this program if the command is about accounts and the configuration has `[store]`. It returns
+/// for every other command, and leaves it to the command to report a configuration that is not valid.
 pub(crate) fn hand_over(typed: &Typed, words: &[OsString]) -> Result<(), Failure> {
     if host::administers_central() || !is_about_accounts(&typed.command) || !geteuid().is_root() {
         return Ok(());

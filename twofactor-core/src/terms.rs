@@ -55,18 +55,14 @@ impl OwnChanges {
 
     /// True for a request that sets up a first factor, if the user has none, without an invitation.
     pub fn enroll_uninvited(&self, request: &Request) -> bool {
-        let is_first = match &request.change {
-            // A proof is the word of a host: it does not say that there is another factor.
-            Change::Enroll(_) | Change::Token(_) => true,
-            _ => false,
-        };
-        is_first
+        // Also with a proof: that is the word of a host, and does not say that there is another factor.
+        matches!(request.change, Change::Enroll(_) | Change::Token(_))
             && request.invitation.is_none()
             && self.first == FirstFactor::Open
             && self.refusal(&request.change).is_none()
     }
 
-    /// The reason for which a change is not made, whatever the account has.
+    /// The reason for which a change is made of no account.
     pub fn refusal(&self, change: &Change) -> Option<NotChanged> {
         let permission = match change {
             Change::Enroll(_) => self.permissions.enroll,

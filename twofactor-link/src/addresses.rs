@@ -1,6 +1,6 @@
 //! The addresses of a server, looked up by its name.
 //!
-//! Invariants: a look-up ends in time, whatever the resolver does, and one of a server at a time is under way. Where none is found, those that
+//! Invariants: a look-up ends in time, also where the resolver hangs, and one of a server at a time is under way. Where none is found, those that
 //! were found before are used. The address that was good last comes first.
 
 use std::io;

@@ -2,7 +2,7 @@
 //! hosts, the answers of the last half minute, and the audit.
 //!
 //! Invariants: one server at a time runs on a folder. Accounts are judged and locked by the core, as on a single host, but by their
-//! names alone. Whatever a command of root touches in the folder, it touches as the folder's owner. Seeds are protected by the rights
+//! names alone. A command of root acts there as the folder's owner. Seeds are protected by the rights
 //! of the folder; the key of the authority is sealed, too.
 
 mod by_name;

@@ -96,20 +96,19 @@ impl Server {
 
     /// Answers a question of `host`. An error is a question that is not understood.
     pub async fn answer(&self, host: &Host, question: &[u8]) -> Result<Message, WireError> {
-        let answered = self.judged(host, question, Times::from_now()).await?;
+        let answered = self.judged(host, (question, &Message::read(question)?), Times::from_now()).await?;
         Ok(answered.unwrap_or_else(|error| Message::failing(&StoreError::from(error))))
     }
 
-    /// The same within these times, with the error for which nothing was judged. A question that is given up may have been written:
-    /// asked again under its number, it gets that answer.
+    /// The same of a question as it came and as it was read, within these times, with the error for which nothing was judged. A question
+    /// that is given up may have been written: asked again under its number, it gets that answer.
     pub(crate) async fn judged(
         &self,
         host: &Host,
-        question: &[u8],
+        (line, message): (&[u8], &Message),
         times: Times,
     ) -> Result<Result<Message, ServerError>, WireError> {
-        let message = Message::read(question)?;
-        let call = Call::read(&message)?;
+        let call = Call::read(message)?;
         message.is_numbered()?;
         let count = if message.is_of_a_user()? || is_own(&call) { Count::Unprivileged } else { Count::Logins };
         if let Err(refused) = self.may(host, &call) {
@@ -146,7 +145,7 @@ impl Server {
                 About::Name(_) | About::Person(_) => self.queues.turn_of(&user).await,
             };
             let quota = is_uninvited.then_some(host.enrollments_per_hour);
-            let (line, message, user, own) = (question, &message, &user, own.as_ref());
+            let (user, own) = (&user, own.as_ref());
             self.judge(Question { host, line, message, user, count, own, quota }, turn).await
         });
         let judging = judging.await;
@@ -172,14 +171,11 @@ impl Server {
             | Call::Pretend(_)
             | Call::EnrollmentStatus(_)
             | Call::Hello => Ok(()),
-            Call::Register(_, _, None) if self.invitation == InvitationRule::Required => {
+            call if self.invitation == InvitationRule::Required && call.enrolls_uninvited() => {
                 refused("a second factor is set up with an invitation only", "see [enrollment] in twofactor.toml(5)")
             }
             Call::CheckRegistration(..) | Call::Register(..) if self.registration == SelfRegistration::Forbidden => {
                 refused("physical tokens are registered by the sysadmin", "see [enrollment] in twofactor.toml(5)")
-            }
-            Call::StoreApp(_, app) if self.invitation == InvitationRule::Required && !app.is_invited() => {
-                refused("a second factor is set up with an invitation only", "see [enrollment] in twofactor.toml(5)")
             }
             Call::Confirm(_)
             | Call::CheckInvitation(..)
@@ -216,11 +212,8 @@ impl Server {
             Ok(true) => None,
             Ok(false) => Some(Message::refusing(Reason::NotRoot, "this host may not ask about the user", hint)),
             Err(doubt) => {
-                if self.alarms.is_due("the user database") {
-                    complain(&format!("it is not certain whether {user} is in a group of a [[host]]: {doubt}"));
-                }
-                let problem = "the server does not know for certain whether this host may ask about the user";
-                Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER"))
+                let doubt = format!("it is not certain whether {user} is in a group of a [[host]]: {doubt}");
+                Some(self.uncertain(&doubt, "whether this host may ask about the user"))
             }
         }
     }
@@ -236,13 +229,19 @@ impl Server {
                 Ok(Some(Message::refusing(Reason::NotRoot, problem, hint)))
             }
             Err(doubt) => {
-                if self.alarms.is_due("the user database") {
-                    complain(&format!("it is not certain which rule is about {user}: {doubt}"));
-                }
-                let problem = "the server does not know for certain whether the user may set up a second factor";
-                Ok(Some(Message::refusing(Reason::StoreUnavailable, problem, "on the server: id USER")))
+                let doubt = format!("it is not certain which rule is about {user}: {doubt}");
+                Ok(Some(self.uncertain(&doubt, "whether the user may set up a second factor")))
             }
         }
+    }
+
+    /// The refusal of what the user database leaves open, which is complained about.
+    fn uncertain(&self, doubt: &str, open: &str) -> Message {
+        if self.alarms.is_due("the user database") {
+            complain(doubt);
+        }
+        let problem = format!("the server does not know for certain {open}");
+        Message::refusing(Reason::StoreUnavailable, &problem, "on the server: id USER")
     }
 
     /// Complains about a host that has enrolled as many users without an invitation as it may.
@@ -257,14 +256,12 @@ impl Server {
 
     async fn judge(&self, question: Question<'_>, turn: Turn) -> Result<Message, ServerError> {
         let judged = self.accounts.judge(question, self.rules.counting_on(question.count), turn).await;
-        if let Err(ServerError::EnrollmentsUsedUp) = &judged {
-            self.watch_enrollments(question.host);
-        }
-        if match &judged {
-            Ok(judged) => judged.is_over,
-            Err(error) => matches!(error, ServerError::TooManyRefused),
-        } {
-            self.has_asked_too_much(question.host);
+        match &judged {
+            Err(ServerError::EnrollmentsUsedUp) => self.watch_enrollments(question.host),
+            Ok(Judged { is_over: true, .. }) | Err(ServerError::TooManyRefused) => {
+                self.has_asked_too_much(question.host);
+            }
+            Ok(_) | Err(_) => {}
         }
         let Judged { answer, wrong_codes, .. } = judged?;
         if let Some(wrong_codes) = wrong_codes {

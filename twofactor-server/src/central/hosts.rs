@@ -6,7 +6,7 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{AddedAgain, AddedHost, FleetHost, HostAdministration};
 
 use super::store::Central;
-use crate::hosts::fleet_hosts::{Added, Again, CODE_LASTS, FleetHosts};
+use crate::hosts::fleet_hosts::FleetHosts;
 use crate::hosts::store::HostStore;
 
 impl Central {
@@ -17,14 +17,7 @@ impl Central {
 
 impl HostAdministration for Central {
     fn add_host(&self, name: &str, groups: &[String], again: AddedAgain) -> Result<AddedHost, StoreError> {
-        let again = Again::from(again);
-        let until = self.now()?.after(CODE_LASTS);
-        let added = self.wait(async { self.fleet_hosts().await?.add(name, groups, again, &self.who).await })?;
-        Ok(match added {
-            Added::Code(code) => AddedHost::Code(code, until),
-            Added::IsThere => AddedHost::IsThere,
-            Added::NoName => AddedHost::NoName,
-        })
+        self.wait(async { self.fleet_hosts().await?.add(name, groups, again, &self.who).await })
     }
 
     fn hosts(&self) -> Result<Vec<FleetHost>, StoreError> {

@@ -1,4 +1,4 @@
-//! The quota of users whom a host enrolls without an invitation, in an hour; and refusals that are counted by themselves.
+//! The quota of users whom a host enrolls without an invitation, in an hour.
 //!
 //! Invariants: an enrollment is counted in the transaction that writes it, and nothing else is: of any number at once, through any
 //! servers, no more are written than the quota has left, and an attempt that enrolls no user uses nothing up. Those of the hour before
@@ -59,17 +59,5 @@ impl Database {
         // It may be in the middle of the transaction.
         drop(deadpool_postgres::Object::take(client));
         if error.is_conflict() { Ok(Written::Conflict) } else { Err(error) }
-    }
-
-    /// Counts a refusal to a host of which no account tells.
-    pub(crate) async fn count_refusal(&self, host: &str) -> Result<(), ServerError> {
-        const COUNT: &str = "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
-            values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0)
-            on conflict (host) do update set hour = excluded.hour,
-                before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
-                wrong = case excluded.hour - q.hour when 0 then q.wrong else 0 end,
-                refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
-                refused = 1 + case excluded.hour - q.hour when 0 then q.refused else 0 end";
-        self.ask_repeating(COUNT, &[(&host, Type::TEXT)]).await.map(drop)
     }
 }

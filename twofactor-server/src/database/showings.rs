@@ -5,7 +5,7 @@ use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 
-use crate::database::tables::Database;
+use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
 
 impl Database {
@@ -21,12 +21,8 @@ impl Database {
             select '', $1, $2, label, $3 from unnest($4) as label";
         let labels: Vec<&str> = labels.iter().map(|label| label.as_str()).collect();
         let (user, event) = (user.as_str(), event.word());
-        let row = [
-            (&user as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT),
-            (&event, Type::TEXT),
-            (&who, Type::TEXT),
-            (&labels, Type::TEXT_ARRAY),
-        ];
-        self.ask(NOTE, &row).await.map(drop)
+        let row: &Parameters<'_> =
+            &[(&user, Type::TEXT), (&event, Type::TEXT), (&who, Type::TEXT), (&labels, Type::TEXT_ARRAY)];
+        self.ask(NOTE, row).await.map(drop)
     }
 }

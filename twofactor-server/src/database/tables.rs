@@ -55,7 +55,7 @@ pub(crate) struct Account {
     pub(crate) now: f64,
     /// Wrong codes from the host that asks, within the last hour.
     pub(crate) wrong_codes: f64,
-    /// What else was refused to it.
+    /// Other refusals to it within the last hour.
     pub(crate) refused: f64,
 }
 
@@ -251,6 +251,11 @@ impl Database {
         }
     }
 
+    /// Counts a refusal to a host of which no account tells.
+    pub(crate) async fn count_refusal(&self, host: &str) -> Result<(), ServerError> {
+        self.ask_repeating(COUNT_REFUSAL, &[(&host, Type::TEXT)]).await.map(drop)
+    }
+
     /// Runs a statement that gives a row where it has written.
     async fn change(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Written, ServerError> {
         match self.ask(statement, parameters).await {
@@ -315,6 +320,25 @@ impl Account {
     }
 }
 
+/// The end of a statement that counts for a host, in the hour of the row that it inserts: what was counted in that hour is added to it,
+/// and what was counted in the one before is kept.
+macro_rules! counting {
+    () => {
+        " on conflict (host) do update set hour = excluded.hour,
+            before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
+            wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
+            refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
+            refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end"
+    };
+}
+
+/// Counts a refusal to the host `$1` of which no account tells.
+const COUNT_REFUSAL: &str = concat!(
+    "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
+    values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0)",
+    counting!()
+);
+
 /// The beginning of a statement that writes, where the time of reading is the present. `$1` is the user, `$2` and `$3` the time of
 /// reading and for how long it is the present, `$4` the host, `$11` the wrong codes that are counted for it: one, or none for another
 /// refusal. It ends with `kept` or `unkept`.
@@ -326,13 +350,9 @@ macro_rules! writing {
             "), counted as (
                 insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
                 select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, 1 - $11, 0 from written
-                where $11 is not null
-                on conflict (host) do update set hour = excluded.hour,
-                    before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
-                    wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
-                    refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
-                    refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end
-            )"
+                where $11 is not null",
+            counting!(),
+            ")"
         )
     };
 }

@@ -1,7 +1,7 @@
 //! The accounts of an embedded store as servers and a sysadmin's commands see them.
 //!
-//! Invariants: names are compared and no uids, because hosts give other uids to a name than this machine does. Each verb is the
-//! owner's of the folder, whoever runs it.
+//! Invariants: names are compared and no uids, because hosts give other uids to a name than this machine does. Each verb acts as
+//! the owner of the folder.
 
 mod accounts;
 mod hosts;

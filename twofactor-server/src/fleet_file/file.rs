@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::trusted::Folder;
 
@@ -30,6 +30,10 @@ const VERSION: i64 = 1;
 
 /// The owner of the authority's record.
 const AUTHORITY: &str = "authority";
+
+/// The columns of the store's records: the key, and the sealed bytes.
+const OF_DIGESTS: (&str, &str) = ("digest_key", "digest_sealed");
+const OF_AUTHORITY: (&str, &str) = ("authority_key", "authority_sealed");
 
 /// The file of one store.
 pub(crate) struct FleetFile {
@@ -89,49 +93,46 @@ impl FleetFile {
 
     /// The secret of digests. The first that opens the file makes it.
     fn digest_secret(&self) -> Result<Vec<u8>, ServerError> {
-        let made = self.seals.seal_digest_secret()?;
-        let kept = self.kept(("digest_key", "digest_sealed"), &made)?;
+        let kept = self.kept(OF_DIGESTS, || self.seals.seal_digest_secret())?;
         Ok(self.seals.open(Kind::DigestSecret, self.seals.store(), &kept)?.to_vec())
     }
 
     /// The authority of this store. The first that needs it makes it.
     pub(crate) fn authority(&self) -> Result<Authority, ServerError> {
-        let (_, record) = Authority::new(self.seals.store(), SystemClock.now()?)?;
-        let made = self.seals.seal(Kind::Authority, AUTHORITY, &record)?;
-        let kept = self.kept(("authority_key", "authority_sealed"), &made)?;
+        let kept = self.kept(OF_AUTHORITY, || {
+            let (_, record) = Authority::new(self.seals.store(), SystemClock.now()?)?;
+            self.seals.seal(Kind::Authority, AUTHORITY, &record)
+        })?;
         Authority::of(self.seals.store(), &self.seals.open(Kind::Authority, AUTHORITY, &kept)?)
     }
 
-    /// The sealed record in these columns, or `made` where there is none.
-    fn kept(&self, (key, sealed): (&str, &str), made: &Sealed) -> Result<Sealed, ServerError> {
-        let read = format!("select {key}, {sealed} from store where {sealed} is not null");
-        let write = format!("update store set {key} = ?1, {sealed} = ?2");
-        let found = |connection: &Connection| {
-            let record = |row: &rusqlite::Row<'_>| Ok(Sealed { key: row.get(0)?, bytes: row.get(1)? });
-            connection.query_row(&read, [], record).optional()
-        };
-        if let Some(record) = self.read(found)? {
+    /// The sealed record in these columns. Where there is none, it is made.
+    fn kept(
+        &self,
+        columns @ (key, sealed): (&str, &str),
+        new: impl FnOnce() -> Result<Sealed, ServerError>,
+    ) -> Result<Sealed, ServerError> {
+        if let Some(record) = self.read(|file| sealed_in(file, columns))? {
             return Ok(record);
         }
+        let (made, write) = (new()?, format!("update store set {key} = ?1, {sealed} = ?2"));
         self.write(Durable::Now, |transaction| {
-            if let Some(record) = found(transaction)? {
+            // Another may have been quicker.
+            if let Some(record) = sealed_in(transaction, columns)? {
                 return Ok(record);
             }
             transaction.execute(&write, (made.key, &made.bytes))?;
-            Ok(made.clone())
+            Ok(made)
         })
     }
 
     /// Seals both records with the sealing key. The number of those that had another.
     pub(crate) fn reseal(&self) -> Result<usize, ServerError> {
         let mut done = 0;
-        for (key, sealed, kind, owner) in [
-            ("digest_key", "digest_sealed", Kind::DigestSecret, self.seals.store()),
-            ("authority_key", "authority_sealed", Kind::Authority, AUTHORITY),
-        ] {
-            let read = format!("select {key}, {sealed} from store where {sealed} is not null");
-            let record = |row: &rusqlite::Row<'_>| Ok(Sealed { key: row.get(0)?, bytes: row.get(1)? });
-            let found = self.read(|connection| connection.query_row(&read, [], record).optional())?;
+        for (columns @ (key, sealed), kind, owner) in
+            [(OF_DIGESTS, Kind::DigestSecret, self.seals.store()), (OF_AUTHORITY, Kind::Authority, AUTHORITY)]
+        {
+            let found = self.read(|file| sealed_in(file, columns))?;
             let Some(old) = found.filter(|old| old.key != self.seals.keys().sealing) else { continue };
             let new = self.seals.seal(kind, owner, &self.seals.open(kind, owner, &old)?)?;
             let write = format!("update store set {key} = ?1, {sealed} = ?2 where {sealed} = ?3");
@@ -158,6 +159,17 @@ impl FleetFile {
         let found: String = self.read(|file| file.query_row("pragma integrity_check(1)", [], |row| row.get(0)))?;
         Ok(Some(found).filter(|found| found != "ok"))
     }
+}
+
+/// The sealed record of the store in these columns.
+fn sealed_in(file: &Connection, (key, sealed): (&str, &str)) -> rusqlite::Result<Option<Sealed>> {
+    let read = format!("select {key}, {sealed} from store where {sealed} is not null");
+    file.query_row(&read, [], record).optional()
+}
+
+/// A sealed record whose columns come first in a row.
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Sealed> {
+    Ok(Sealed { key: row.get(0)?, bytes: row.get(1)? })
 }
 
 fn committed<T>(

@@ -1,7 +1,7 @@
 //! The hosts of the fleet in the file: their certificates and join codes.
 //!
 //! Invariants: a join code is used, the host's earlier certificates end and the new one is noted in one transaction. So is each other
-//! change. Whatever changes who may ask raises the number of changes.
+//! change. A change of the hosts that may ask raises the number of changes.
 
 use std::time::Duration;
 
@@ -167,7 +167,8 @@ impl FleetFile {
             let mut statement = file.prepare(ENTRIES)?;
             let entry = |row: &Row<'_>| {
                 let groups: String = row.get(2)?;
-                Ok(Entry { digest: row.get(0)?, host: row.get(1)?, groups: lines(&groups), until: time(row.get(3)?) })
+                let until = u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
+                Ok(Entry { digest: row.get(0)?, host: row.get(1)?, groups: lines(&groups), until })
             };
             statement.query_map([], entry)?.collect()
         });

@@ -9,7 +9,7 @@ use twofactor_core::host::user::UserName;
 use twofactor_core::store::administration::PastChange;
 use zeroize::Zeroizing;
 
-use super::file::{Durable, FleetFile, present, seconds};
+use super::file::{Durable, FleetFile, present, record, seconds};
 use crate::answers::judged::Counted;
 use crate::database::audit::judged;
 use crate::database::tables::hex;
@@ -28,7 +28,7 @@ pub(crate) struct Known {
     pub(crate) answer: Option<Zeroizing<Vec<u8>>>,
     /// Wrong codes from the host that asks, within the last hour.
     pub(crate) wrong_codes: f64,
-    /// What else was refused to it.
+    /// Other refusals to it within the last hour.
     pub(crate) refused: f64,
 }
 
@@ -64,8 +64,7 @@ impl FleetFile {
         }
         let (sealed, wrong_codes, refused) = self.read(|file| {
             let answer = "select key, sealed from answer where question = ?1 and at > ?2";
-            let sealed = |row: &Row<'_>| Ok(Sealed { key: row.get(0)?, bytes: row.get(1)? });
-            let answer = file.query_row(answer, (question, since), sealed).optional()?;
+            let answer = file.query_row(answer, (question, since), record).optional()?;
             let lately = |count: &str| {
                 let counted =
                     file.query_row(&format!("select hour, {count} from quota where host = ?1"), [host], counted_in);

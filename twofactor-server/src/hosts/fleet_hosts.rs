@@ -1,8 +1,8 @@
 //! The hosts of a fleet with an authority of its own: added with a join code, joined with it, renewed, revoked.
 //!
 //! Invariants: a join code is charged before it is looked at, kept as a keyed digest that is bound to its host, and good once, or once more
-//! for the same key, whose answer was lost. The name in
-//! a certificate is the one that was added. A host that was revoked stays so until it is added again, and then joins anew.
+//! for the same key, whose answer was lost. The name in a certificate is the one that was added. A host that was revoked stays so until it
+//! is added again, and then joins anew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,10 @@ use twofactor_core::config::fleet::names_a_host;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::AddedAgain;
+use twofactor_core::store::administration::{AddedAgain, AddedHost};
 use twofactor_core::store::wire::{IssuedCertificate, Message, NewKey};
 use twofactor_net::host_key::Request;
 use twofactor_net::join_code::JoinCode;
-use zeroize::Zeroizing;
 
 use crate::error::ServerError;
 use crate::hosts::authority::{Authority, HostCertificate};
@@ -25,7 +24,7 @@ use crate::hosts::roll::{Roll, Standing};
 use crate::hosts::store::HostStore;
 
 /// A join code is good for so long.
-pub(crate) const CODE_LASTS: Duration = Duration::from_hours(1);
+const CODE_LASTS: Duration = Duration::from_hours(1);
 
 /// The number of times that a number for a join code is chosen: few of a million are taken.
 const ROUNDS: usize = 16;
@@ -35,34 +34,6 @@ pub struct FleetHosts {
     store: HostStore,
     authority: Authority,
     roll: Roll,
-}
-
-/// The outcome of adding a host.
-pub(crate) enum Added {
-    /// The join code, as it is shown.
-    Code(Zeroizing<String>),
-    /// It is there already.
-    IsThere,
-    /// This is no name of a host.
-    NoName,
-}
-
-/// What happens with a host of a name that is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// It stays as it is.
-    Refused,
-    /// It joins again: its present certificate ends when it does.
-    Joins,
-}
-
-impl From<AddedAgain> for Again {
-    fn from(again: AddedAgain) -> Self {
-        match again {
-            AddedAgain::Refused => Self::Refused,
-            AddedAgain::Joins => Self::Joins,
-        }
-    }
 }
 
 impl FleetHosts {
@@ -76,23 +47,23 @@ impl FleetHosts {
         &self,
         name: &str,
         groups: &[String],
-        again: Again,
+        again: AddedAgain,
         who: &str,
-    ) -> Result<Added, ServerError> {
+    ) -> Result<AddedHost, ServerError> {
         let name = name.to_ascii_lowercase();
         if !names_a_host(&name) {
-            return Ok(Added::NoName);
+            return Ok(AddedHost::NoName);
         }
+        let (joins, until) = (again == AddedAgain::Joins, SystemClock.now()?.after(CODE_LASTS));
         for _ in 0..ROUNDS {
-            if again == Again::Refused && self.store.has_host(&name).await? {
-                return Ok(Added::IsThere);
+            if !joins && self.store.has_host(&name).await? {
+                return Ok(AddedHost::IsThere);
             }
             let code = JoinCode::new(self.authority.fingerprint()).ok_or(ServerError::NoRandomness)?;
             let digest = self.store.digest_of_code(code.number, &name, code.secret.as_slice())?;
             let number = signed(code.number);
-            let joins = again == Again::Joins;
             if self.store.add_host(&name, groups, joins, (number, &digest), CODE_LASTS, who).await? {
-                return Ok(Added::Code(code.shown()));
+                return Ok(AddedHost::Code(code.shown(), until));
             }
         }
         Err(ServerError::Contended(ROUNDS))

@@ -54,7 +54,8 @@ pub(crate) struct Entry {
     pub(crate) digest: Vec<u8>,
     pub(crate) host: String,
     pub(crate) groups: Vec<String>,
-    pub(crate) until: f64,
+    /// Until when, in seconds of Unix time.
+    pub(crate) until: u64,
 }
 
 /// The certificates that hosts may show.

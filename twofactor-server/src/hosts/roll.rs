@@ -1,9 +1,8 @@
 //! The certificates that count, in memory, as the store has them.
 //!
-//! Invariants: what it says is at most [`FRESH`] old, and it says as of which number of changes. The certificates themselves are read again
-//! every [`READ_AGAIN`], whatever the number. The statement that reads an account
-//! compares that number, so no account is judged for a host that was revoked before. While the store cannot be asked, no certificate
-//! counts.
+//! Invariants: the roll is at most [`FRESH`] old, and has the number of changes as of which it is. The certificates themselves are read
+//! again every [`READ_AGAIN`], also while that number stays. The statement that reads an account compares the number, so no account is
+//! judged for a host that was revoked before. While the store cannot be asked, no certificate counts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +14,7 @@ use twofactor_core::host::clock::{Clock as _, SystemClock};
 
 use crate::alarms::Alarms;
 use crate::error::ServerError;
-use crate::hosts::records::Entries;
+use crate::hosts::records::{Entries, Entry};
 use crate::hosts::rows::in_words;
 use crate::hosts::store::HostStore;
 use crate::journal::complain;
@@ -137,16 +136,9 @@ impl Roll {
                 written_anew(host)
             ));
         }
-        let standing = |until: f64, host, groups| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a cast to an integer saturates"
-            )]
-            Arc::new(Standing { host, groups, until: until as u64 })
-        };
-        let entries = all.into_iter().map(|entry| (entry.digest, standing(entry.until, entry.host, entry.groups)));
-        *self.lock() = Known { asked: Some((asked, changes)), read: Some(asked), standings: entries.collect() };
+        let standing = |Entry { digest, host, groups, until }| (digest, Arc::new(Standing { host, groups, until }));
+        let standings = all.into_iter().map(standing).collect();
+        *self.lock() = Known { asked: Some((asked, changes)), read: Some(asked), standings };
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The hosts of the fleet in the database: their authority, certificates and join codes.
 //!
 //! Invariants: a join code is used, the host's earlier certificates end and the new one is noted in one statement. So is each other
-//! change, with its row of the audit, where the row of the host has the proof that was read. Whatever changes who may ask raises the
-//! authority's number of changes, by which every server notices it.
+//! change, with its row of the audit, where the row of the host has the proof that was read. A change of the hosts that may ask raises
+//! the authority's number of changes, by which every server notices it.
 
 use std::time::Duration;
 
@@ -320,7 +320,7 @@ impl Database {
             let (HostRecord { name: host, groups, .. }, CertificateRecord { digest, until, .. }) =
                 (host.record, certificate.record);
             if is_genuine {
-                entries.all.push(Entry { digest, host, groups, until: seconds(until) });
+                entries.all.push(Entry { digest, host, groups, until });
             } else {
                 entries.changed.push(host);
             }

@@ -187,7 +187,7 @@ async fn answer(
         Err(error) => return Some((not_understood(&error), Next::Stays)),
     };
     let answer = match call {
-        None => return Some(judged((question, times), host, caller, server, admission).await),
+        None => return Some(judged(((question, &message), times), host, caller, server, admission).await),
         Some(HostCall::Clock) => answering_clock(SystemClock.now().ok()?.seconds()),
         Some(HostCall::Renew(key)) => match admission {
             Admission::Fleet(hosts, _) => {
@@ -208,7 +208,7 @@ async fn answer(
 /// The answer to a question about an account. Where a host was added, renewed or revoked since the look at this one, the account was not
 /// looked at: both are looked at again, also where another host renews its certificate over and over.
 async fn judged(
-    (question, times): (&[u8], Times),
+    (question, times): ((&[u8], &Message), Times),
     mut host: Host,
     caller: &Caller,
     server: &Server,

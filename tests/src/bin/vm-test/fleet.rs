@@ -195,7 +195,7 @@ fn restarts(web1: &mut Guest, alice: &mut Codes) {
     web1.run("systemctl is-active --quiet twofactor-link.socket");
 }
 
-/// What systemd thinks of the sandboxes, and the memory of an idle link.
+/// The points that systemd gives the sandboxes, and the memory of an idle link.
 fn sandboxes(central: &mut Guest, web1: &mut Guest, say: &impl Fn(&str)) {
     let process = web1.run("systemctl show --property=MainPID --value twofactor-link.service");
     let process = process.lines().find_map(|line| line.trim().parse::<u32>().ok()).expect("a process");

@@ -22,7 +22,7 @@ use std::time::Instant;
 use twofactor_tests::artifacts::{debian_package, debian_packages};
 use twofactor_tests::debian::{Release, bootstrapped};
 
-/// What a machine needs that a container does not, and the database of a fleet.
+/// The packages of a machine that a container does without, and the database of a fleet.
 const PACKAGES: [&str; 8] =
     ["dbus", "iproute2", "libpam-systemd", "linux-image-cloud-amd64", "login", "postgresql", "systemd-sysv", "udev"];
 

@@ -1,4 +1,4 @@
-//! What `check` says of a configuration that is valid and lets hosts do much.
+//! The warnings of `check` about a configuration that is valid and lets hosts do much.
 
 use twofactor_core::config::rule::Level;
 use twofactor_core::config::{Config, InvitationRule};

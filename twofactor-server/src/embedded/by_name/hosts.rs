@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
-use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{AddedAgain, AddedHost, FleetHost, HostAdministration};
 
 use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Place};
-use crate::hosts::fleet_hosts::{Added, Again, CODE_LASTS, FleetHosts};
+use crate::hosts::fleet_hosts::FleetHosts;
 use crate::hosts::store::HostStore;
 use crate::sealing::keys::Keys;
 
@@ -45,14 +44,7 @@ impl EmbeddedHosts {
 
 impl HostAdministration for EmbeddedHosts {
     fn add_host(&self, name: &str, groups: &[String], again: AddedAgain) -> Result<AddedHost, StoreError> {
-        let again = Again::from(again);
-        let until = SystemClock.now()?.after(CODE_LASTS);
-        let added = self.wait(async { self.fleet_hosts().await?.add(name, groups, again, "").await })?;
-        Ok(match added {
-            Added::Code(code) => AddedHost::Code(code, until),
-            Added::IsThere => AddedHost::IsThere,
-            Added::NoName => AddedHost::NoName,
-        })
+        self.wait(async { self.fleet_hosts().await?.add(name, groups, again, "").await })
     }
 
     fn hosts(&self) -> Result<Vec<FleetHost>, StoreError> {
