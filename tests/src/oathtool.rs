@@ -85,6 +85,17 @@ impl Authenticator {
         self.code_at(now().checked_add_signed(offset).expect("after 1970"))
     }
 
+    /// The code of now and those that follow, by one look at the clock: between two looks a step may begin, and then they
+    /// are not consecutive.
+    pub fn codes(&self, count: u64) -> Vec<String> {
+        self.codes_from(now(), count)
+    }
+
+    /// The code of now and the next one.
+    pub fn two_codes(&self) -> [String; 2] {
+        self.codes(2).try_into().expect("two codes were asked for")
+    }
+
     /// The codes of the counters from `first` on.
     pub fn counter_codes(&self, first: u64, count: u64) -> Vec<String> {
         let arguments = [

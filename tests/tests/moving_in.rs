@@ -134,7 +134,7 @@ fn whatever_options_the_program_was_given_the_next_code_opens_a_session_and_the_
                 _ => app,
             };
             let [spent, next] = match app.kind {
-                Kind::Time(_) => [app.code(0), app.code(1)],
+                Kind::Time(_) => app.two_codes(),
                 Kind::Counter => app.counter_codes(1, 2).try_into().unwrap(),
             };
             assert_eq!(code(host, &user, "ga", &spent), ReturnCode::SUCCESS, "{options:?}");

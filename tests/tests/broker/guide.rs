@@ -195,10 +195,11 @@ fn alice_follows_the_page_that_helps_users_help_themselves() {
         let rows: Vec<&str> = page.spans().filter(|span| span.starts_with("twofactor self ")).collect();
         assert!(rows.contains(&"twofactor self token SERIAL") && rows.contains(&"twofactor self reset"), "{rows:?}");
         let mut terminal = Terminal::start(&alice.shell(&format!("twofactor self token {}", fob.serial)), TERMINAL);
+        let [first, second] = fob.authenticator.two_codes();
         terminal.expect("Code the token shows now: ");
-        terminal.type_line(&fob.authenticator.code(0));
+        terminal.type_line(&first);
         terminal.expect("Wait for the next code: ");
-        terminal.type_line(&fob.authenticator.code(1));
+        terminal.type_line(&second);
         terminal.expect(PROOF);
         terminal.type_line(&alice.paper.pop().unwrap());
         assert!(terminal.wait().success(), "{}", terminal.shown());

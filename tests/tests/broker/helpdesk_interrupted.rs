@@ -234,7 +234,7 @@ fn a_newcomer_has_no_token_without_its_notice_whenever_the_broker_is_killed() {
         };
         killed_at_each_flush(host, prepare, |user, (), got_through| {
             let fob = fob_of(user);
-            let (first, second) = (fob.authenticator.code(0), fob.authenticator.code(1));
+            let [first, second] = fob.authenticator.two_codes();
             let login = host.login(user).service("lenient").calls("authenticate,account").typing(&first);
             let is_told = || login.texts().join("\n").contains("physical token assigned");
             let was_given = opens(host, user, &second);

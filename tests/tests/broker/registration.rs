@@ -43,7 +43,7 @@ fn store(name: &str, registration: Registration) -> Result<(), Superseded> {
 }
 
 fn codes(fob: &Fob) -> [String; 2] {
-    [fob.authenticator.code(0), fob.authenticator.code(1)]
+    fob.authenticator.two_codes()
 }
 
 #[test]

@@ -129,6 +129,8 @@ struct Pockets {
     torn_off: [usize; 2],
     carol: Enrollment,
     found: Fob,
+    /// The code that `found` shows next, once it was asked for the present one.
+    next_of_found: String,
     /// Shown by none of all that.
     wrong: String,
 }
@@ -146,15 +148,19 @@ impl Pockets {
         fs::write("/var/lib/twofactor/users/david/secret.toml", "version = 1\n").unwrap();
         let all = [&alice.authenticator, &button.authenticator, &carol.authenticator, &found.authenticator];
         let wrong = wrong_codes(&all).next().unwrap();
-        Self { alice, button, pressed: 0, torn_off: [0; 2], carol, found, wrong }
+        Self { alice, button, pressed: 0, torn_off: [0; 2], carol, found, next_of_found: String::new(), wrong }
     }
 
     /// What `who` types at a prompt below what was `shown`.
     fn answer(&mut self, who: Who, from: From, prompt: &str, shown: &str) -> String {
         match (prompt, from) {
             (SERIAL, _) => self.found.serial.clone(),
-            (FIRST, _) => self.found.authenticator.code(0),
-            (SECOND, _) => self.found.authenticator.code(1),
+            (FIRST, _) => {
+                let [first, second] = self.found.authenticator.two_codes();
+                self.next_of_found = second;
+                first
+            }
+            (SECOND, _) => self.next_of_found.clone(),
             (CONFIRM, From::App) => Offer::read(shown).app.code(0),
             (CONFIRM, From::Token) if !shown.contains("Physical tokens are registered by the sysadmin.") => {
                 "token".to_owned()

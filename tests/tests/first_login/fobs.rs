@@ -20,7 +20,7 @@ pub(crate) fn imported(host: &Host) -> Fob {
 
 /// What it shows now and then.
 pub(crate) fn codes(fob: &Fob) -> [String; 2] {
-    [0, 1].map(|steps| fob.authenticator.code(steps))
+    fob.authenticator.two_codes()
 }
 
 /// Registers at an ssh client, and gives what it shows from the serial on.

@@ -194,9 +194,9 @@ fn a_token_is_registered_at_a_host_that_may_enroll_and_its_answer_can_be_asked_f
     let (alice, bob) = (person("alice", 1001), person("bob", 1002));
     let source = Source::from_rhost(Some("192.0.2.7"));
     let attempt = Attempt { readings: &[], previous: None, source: &source, factors: Factors::ALL, remember: None };
-    let code = |fob: &Fob, steps| Code::new(Zeroizing::new(fob.code(steps))).unwrap();
-    let check = |store: &Broker, person: &Person, fob: &Fob, steps: [i64; 2]| {
-        let [first, second] = steps.map(|steps| code(fob, steps));
+    let check = |store: &Broker, person: &Person, fob: &Fob, steps: [usize; 2]| {
+        let codes = fob.authenticator().codes(3);
+        let [first, second] = steps.map(|step| Code::new(Zeroizing::new(codes[step].clone())).unwrap());
         store.check_registration(person, &fob.serial, [&first, &second], &attempt)
     };
     let wrong = check(&web1.store(), &alice, &fobs[0], [0, 2]).unwrap().unwrap_err();
@@ -224,11 +224,9 @@ fn a_token_is_registered_at_a_host_that_may_enroll_and_its_answer_can_be_asked_f
     assert_eq!(words, [("assigned", "alice"), ("resynced", "alice")]);
 
     // The same question again gets the same answer, although the token is hers by now.
-    let line = format!(
-        " version=1 ask=register user=bob uid=1002 serial=A2 code={} code={} source=192.0.2.7",
-        fobs[1].code(0),
-        fobs[1].code(1)
-    );
+    let [first, second] = fobs[1].authenticator().two_codes();
+    let line =
+        format!(" version=1 ask=register user=bob uid=1002 serial=A2 code={first} code={second} source=192.0.2.7");
     let asked = Message::read(line.as_bytes()).unwrap().numbered(7).line().unwrap();
     let ask = |host: &Host| fleet.runtime.block_on(fleet.servers[0].answer(host, &asked)).unwrap().in_short();
     let enrolling = Host { may_enroll: true, ..Host::named("web1") };

@@ -75,7 +75,7 @@ pub(crate) fn tokens_open_sessions<S: Backing>(host: &Host, machine: &Machine<S>
     assert_eq!((shown["user"].as_str(), shown["state"].as_str()), (Some("bob"), Some("active")), "{shown}");
     let listed = done(machine, &["token", "list"]);
     assert!(listed.contains(&first.serial) && listed.contains(&second.serial), "{listed}");
-    let two = [0, 1].map(|steps| second.authenticator.code(steps));
+    let two = second.authenticator.two_codes();
     let identified = done(machine, &["token", "identify", &two[0], &two[1]]);
     assert!(identified.contains(&second.serial), "{identified}");
     let series = json(machine, &["series", "show", "acme"]);

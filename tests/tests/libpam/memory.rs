@@ -206,12 +206,13 @@ fn after_a_registration_or_a_combined_login_the_memory_holds_neither_secret_nor_
         let fob = Fob::clock(1);
         host.import(std::slice::from_ref(&fob));
         let needles = of_secret(&fob.authenticator.secret);
+        let [first, second] = fob.authenticator.two_codes();
         let outcome = dumped(host, "alice").service("register").calls("authenticate,account").conversing(
             |prompt, _| match prompt {
                 CONFIRM => "token".to_owned(),
                 SERIAL => fob.serial.clone(),
-                FIRST => fob.authenticator.code(0),
-                SECOND => fob.authenticator.code(1),
+                FIRST => first.clone(),
+                SECOND => second.clone(),
                 other => panic!("{other}"),
             },
         );

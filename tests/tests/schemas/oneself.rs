@@ -47,7 +47,7 @@ fn users_about_themselves() {
         let third = run(&["recovery"], &paper(&second, 0));
         let fob = Fob::clock(1);
         host.import(std::slice::from_ref(&fob));
-        let codes = format!("{}\n{}\n", fob.authenticator.code(0), fob.authenticator.code(1));
+        let codes = fob.authenticator.two_codes().map(|code| code + "\n").concat();
         run(&["token", &fob.serial], &format!("{codes}{}", paper(&third, 1)));
         let key = |verb: &str, argument: &[&str], lines: &str| {
             let verb = ["self", "ssh-key", verb];

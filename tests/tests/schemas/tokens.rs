@@ -110,8 +110,10 @@ fn codes_are_looked_at(witness: &Witness<'_>) {
     assert_eq!((&verified["accepted"], &verified["user"]), (&json!(false), &json!(null)));
     let wrong: Vec<String> = clock.wrong_codes().take(2).collect();
     witness.ends(5, &["token", "verify", &serial(1), &wrong[0]]);
-    witness.runs(&["token", "identify", &clock.code(0), &clock.code(1)]);
-    witness.runs(&["token", "identify", &free.authenticator.code(0), &free.authenticator.code(1)]);
+    let [first, second] = clock.two_codes();
+    witness.runs(&["token", "identify", &first, &second]);
+    let [first, second] = free.authenticator.two_codes();
+    witness.runs(&["token", "identify", &first, &second]);
     assert_eq!(witness.ends(3, &["token", "identify", &wrong[0], &wrong[1]]), json!([]));
     witness.runs(&["token", "resync", &serial(1), &clock.code(20), &clock.code(21)]);
     let codes = counter.counter_codes(100, 2);
@@ -123,11 +125,12 @@ fn codes_are_looked_at(witness: &Witness<'_>) {
         witness.runs(&["token", "probe", &Fob::button(1).serial, &codes[0], &codes[1]])["fits"][0]["period"],
         json!(null)
     );
-    witness.runs(&["token", "resync", &free.serial, &free.authenticator.code(0), &free.authenticator.code(1)]);
+    let [first, second] = free.authenticator.two_codes();
+    witness.runs(&["token", "resync", &free.serial, &first, &second]);
     witness.ends(5, &["token", "probe", &serial(3), &wrong[0], &wrong[1]]);
     let slow = |number| Authenticator { kind: Kind::Time(60), ..Fob::clock(number).authenticator };
     let probe = |options: &[&str]| {
-        let [first, second] = [slow(3).code(0), slow(3).code(1)];
+        let [first, second] = slow(3).two_codes();
         let serial = serial(3);
         witness.runs(&[&["token", "probe", serial.as_str(), &first, &second][..], options].concat())
     };

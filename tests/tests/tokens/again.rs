@@ -66,7 +66,7 @@ fn a_series_that_probe_corrected_is_unchanged_when_its_file_comes_again() {
         let slow = |number| Authenticator { kind: Kind::Time(60), algorithm: "SHA256".to_owned(), ..fob(number) };
         let path = file(host, "fobs.csv", seed_line(0) + &seed_line(1));
         host.succeed("twofactor", ["token", "import", &path]);
-        let (first, second) = (slow(0).code(0), slow(0).code(1));
+        let [first, second] = slow(0).two_codes();
         host.succeed("twofactor", ["token", "probe", &serial(0), &first, &second, "--fix"]);
 
         let again = host.run_twofactor(&["token", "import", &path]);

@@ -101,13 +101,15 @@ fn a_token_without_a_readable_serial_is_found_by_its_codes() {
     private_host(|host| {
         alice_with_fob(host);
         for (number, owner) in [(0, "alice".into()), (2, serde_json::Value::Null)] {
-            let found = host.json(&["token", "identify", &fob(number).code(0), &fob(number).code(1)]);
+            let [first, second] = fob(number).two_codes();
+            let found = host.json(&["token", "identify", &first, &second]);
             assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
             assert_eq!((&found[0]["serial"], &found[0]["user"]), (&serial(number).into(), &owner));
         }
-        let shown = host.succeed("twofactor", ["token", "identify", &fob(0).code(0), &fob(0).code(1)]);
+        let [first, second] = fob(0).two_codes();
+        let shown = host.succeed("twofactor", ["token", "identify", &first, &second]);
         assert!(shown.contains("token 0000004711000 of alice"), "{shown}");
-        let stranger = [fob(9).code(0), fob(9).code(1)];
+        let stranger = fob(9).two_codes();
         assert_fails(host, &["token", "identify", &stranger[0], &stranger[1]], 3, &["no token shows these two codes"]);
         assert_fails(host, &["token", "identify", "12", "34"], 5, &["6 to 8 digits"]);
     });
@@ -120,7 +122,7 @@ fn probe_finds_the_parameters_and_gives_them_to_the_series() {
         host.add_user("alice");
         import_fobs(host, 3);
         let probe = |options: &[&str]| {
-            let (first, second) = (slow(0).code(0), slow(0).code(1));
+            let [first, second] = slow(0).two_codes();
             let arguments = [&["token", "probe", "0000004711000", &first, &second][..], options].concat();
             host.run_twofactor(&arguments)
         };
@@ -129,10 +131,9 @@ fn probe_finds_the_parameters_and_gives_them_to_the_series() {
         assert!(stdout(&found).contains("fits: TOTP, SHA256, 6 digits, 60 s, secret as imported"), "{}", said(&found));
         assert_eq!(host.json(&["token", "show", &serial(0)])["period"], 30, "only said so far");
 
-        let mut terminal = Terminal::start(
-            &host.twofactor(&["token", "probe", &serial(0), &slow(0).code(0), &slow(0).code(1)]),
-            Size::LARGE,
-        );
+        let [first, second] = slow(0).two_codes();
+        let probing = host.twofactor(&["token", "probe", &serial(0), &first, &second]);
+        let mut terminal = Terminal::start(&probing, Size::LARGE);
         terminal.expect("Give this to all 3 tokens of series fobs? [y/N] ");
         terminal.type_line("n");
         assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.shown());

@@ -439,7 +439,7 @@ fn used_codes_of_a_deleted_token_stay_used_when_it_comes_back() {
         let path = file(host, "seeds.csv", seed_line(0));
         host.succeed("twofactor", ["token", "import", &path]);
         let (fob, serial) = (fob(0), serial(0));
-        let [now, next] = [fob.code(0), fob.code(1)];
+        let [now, next] = fob.two_codes();
         host.succeed("twofactor", ["token", "resync", &serial, &now, &next]);
         host.succeed("twofactor", ["token", "delete", &serial, "--yes"]);
         host.succeed("twofactor", ["token", "import", &path]);

@@ -29,7 +29,7 @@ fn first_login(sshd: &Sshd<'_>, fob: &Fob) {
     let mut session = ssh(sshd, &["LogLevel=INFO"]);
     answer(&mut session, CONFIRM, "token", "token");
     answer(&mut session, SERIAL, &fob.serial, "what is printed on its back");
-    let [first, second] = [0, 1].map(|steps| fob.authenticator.code(steps));
+    let [first, second] = fob.authenticator.two_codes();
     answer(&mut session, FIRST, &first, &first);
     answer(&mut session, SECOND, &second, &second);
     look_around(session);

@@ -179,7 +179,7 @@ fn enroll(host: &Host, command: Command, way: Way, fob: &Fob) -> End {
 fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: impl FnOnce(Pid, Instant)) -> End {
     let mut disturb = Some(disturb);
     // Read off together: between two prompts the next step may begin.
-    let codes = [0, 1].map(|ahead| fob.authenticator.code(ahead));
+    let codes = fob.authenticator.two_codes();
     command.args(["--confdir", &host.confdir(), "--service", SERVICE, "--user", "bob", "--rhost", "192.0.2.7"]);
     command.args(["--calls", "authenticate,account"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
