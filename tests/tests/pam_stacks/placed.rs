@@ -10,9 +10,9 @@ use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::random::Random;
 
-/// Texts that are given our lines and run.
+/// Texts that are given our lines and run, at least.
 const ENOUGH: usize = 100;
-/// What chance writes is often refused.
+/// One text of four is given lines, and of those our line hears of a failure in one of 33: in none of so many with a chance below 1e-30.
 const MOST: usize = 10_000;
 
 /// The lines that a module may stand in, and what it returns by its nature.
@@ -185,12 +185,12 @@ fn what_is_put_in_opens_no_way_and_closes_none_in_libpam() {
             told += usize::from(is_told);
             run += 1;
             let_in += usize::from(passed);
-            if run == ENOUGH {
+            if run >= ENOUGH && told > 0 {
                 break;
             }
         }
-        assert_eq!(run, ENOUGH, "enough texts are given lines");
+        assert!(run >= ENOUGH, "enough texts are given lines");
         assert!(told > 0, "our line is told of failures in some");
-        assert!((ENOUGH / 20..ENOUGH * 19 / 20).contains(&let_in), "both ends occur: {let_in} of {run}");
+        assert!((run / 20..run * 19 / 20).contains(&let_in), "both ends occur: {let_in} of {run}");
     });
 }
