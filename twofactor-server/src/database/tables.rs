@@ -443,7 +443,12 @@ async fn with_digest_secret(client: &tokio_postgres::Client, seals: Seals) -> Re
         Some(sealed) => sealed,
         None => {
             let made = seals.seal_digest_secret()?;
-            client.execute_typed(MAKE, &[(&made.key, Type::INT4), (&made.bytes, Type::BYTEA)]).await?;
+            let done = client.execute_typed(MAKE, &[(&made.key, Type::INT4), (&made.bytes, Type::BYTEA)]).await;
+            // Under serializable isolation the database says in this way that another server was first.
+            match done.map_err(ServerError::from) {
+                Err(error) if !error.is_conflict() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
             // That of the server which was first.
             let row = client.query_typed_one(READ, &[]).await?;
             sealed(&row, 0)?.unwrap_or(made)
