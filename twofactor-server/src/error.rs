@@ -24,12 +24,26 @@ pub enum ServerError {
     #[error("the database has not answered within {0} seconds")]
     Late(u64),
     /// The schema is one that this server must not use.
-    #[error("the database has schema {schema}, which is too new for this server (schema {server})")]
+    #[error(
+        "the database has schema {schema}, which is for servers of schema {oldest} and newer; this one has schema {server}"
+    )]
     TooNew {
         /// The schema of the database.
         schema: i32,
-        /// The schema of the server.
+        /// The schema of the oldest server that may use it.
+        oldest: i32,
+        /// The schema of this server.
         server: i32,
+    },
+    /// The key that this server seals with is about to be taken away.
+    #[error(
+        "this server seals with key {sealing}, and the store takes nothing that is sealed with a key older than {oldest}"
+    )]
+    OldKey {
+        /// Its key.
+        sealing: i32,
+        /// The oldest key that may seal.
+        oldest: i32,
     },
     /// The database is too old.
     #[error("PostgreSQL {0} is too old: 15 is the first that is used")]
@@ -223,6 +237,10 @@ impl Unusable for ServerError {
             Self::ConnectionString(_) => "see postgresql in [store] of twofactor.toml(5)".to_owned(),
             Self::Database(_) | Self::NoConnection(_) | Self::Late(_) => "twofactor-server check".to_owned(),
             Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
+            Self::OldKey { .. } => {
+                "copy the file of seed_key from another server, and restart this one where systemd hands it over"
+                    .to_owned()
+            }
             Self::TooOld(_) => "upgrade PostgreSQL".to_owned(),
             Self::ReadOnly => "name the primary, or add target_session_attrs=read-write".to_owned(),
             Self::EndsSoon(_) => "put a newer certificate in its place, and restart the server".to_owned(),

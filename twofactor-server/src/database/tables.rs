@@ -17,7 +17,7 @@ use twofactor_core::store::one_account::{Change, Read};
 use zeroize::Zeroizing;
 
 use crate::answers::judged::Counted;
-use crate::database::schema;
+use crate::database::schema::{self, Demands};
 use crate::error::ServerError;
 use crate::postgresql::Postgresql;
 use crate::sealing::keys::Keys;
@@ -118,8 +118,9 @@ impl Database {
             .build()
             .map_err(|error| ServerError::NoConnection(error.to_string()))?;
         let mut client = pool.get().await?;
-        let found = within(PATIENCE * 4, schema::migrate(&mut client)).await??;
-        let seals = within(PATIENCE, with_digest_secret(&client, Seals::new(found.store, keys))).await??;
+        let found = within(PATIENCE * 4, schema::find(&mut client)).await??;
+        let seals = Seals::new(found.store, keys);
+        let seals = within(PATIENCE, with_digest_secret(&client, seals, found.digest_secret)).await??;
         drop(client);
         Ok(Self { pool, seals })
     }
@@ -135,7 +136,8 @@ impl Database {
     }
 
     /// Reads an account for a host, or the answer that the question has got already. An error where the fleet's hosts have changed
-    /// since `as_of`: the host may have been revoked. That is read in the same statement, so it is no older than the account.
+    /// since `as_of`: the host may have been revoked. So where the store is not for this server any more, or not for its key. That is read in
+    /// the same statement, so it is no older than the account.
     pub(crate) async fn read(
         &self,
         host: &str,
@@ -145,8 +147,9 @@ impl Database {
     ) -> Result<Found, ServerError> {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
                 s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before,
-                q.refused, q.refused_before, (select changes from twofactor.authority)
-            from (values ($1)) as asked (name)
+                q.refused, q.refused_before, (select changes from twofactor.authority),
+                o.version, o.oldest_server, o.oldest_key
+            from twofactor.store o cross join (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
             left join twofactor.answer a on a.question = $2 and a.at > clock_timestamp() - make_interval(secs => $3)
@@ -156,6 +159,7 @@ impl Database {
             &[(&name, Type::TEXT), (&question, Type::BYTEA), (&AGAIN, Type::FLOAT8), (&host, Type::TEXT)];
         let rows = self.ask(READ, parameters).await?;
         let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        Demands::of(row, 14)?.met_with(self.seals.keys().sealing())?;
         if as_of.is_some() && as_of != row.try_get(13)? {
             return Err(ServerError::HostsChanged);
         }
@@ -175,13 +179,14 @@ impl Database {
     /// Reads an account whose records may not open: those are left out.
     pub(crate) async fn read_damaged(&self, user: &UserName) -> Result<Account, ServerError> {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
-                s.version, s.key, s.sealed, c.key, c.sealed
-            from (values ($1)) as asked (name)
+                s.version, s.key, s.sealed, c.key, c.sealed, o.version, o.oldest_server, o.oldest_key
+            from twofactor.store o cross join (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name";
         let name = user.as_str();
         let rows = self.ask(READ, &[(&name, Type::TEXT)]).await?;
         let [row] = rows.as_slice() else { return Err(ServerError::NoConnection("no row came back".to_owned())) };
+        Demands::of(row, 6)?.met_with(self.seals.keys().sealing())?;
         let open = |kind, at| -> Result<Option<Zeroizing<String>>, ServerError> {
             match sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose() {
                 Err(ServerError::BrokenSeal(_)) => Ok(None),
@@ -434,12 +439,15 @@ const IN_VAIN: &str = concat!(in_vain!(), kept!());
 const UPDATE_UNKEPT: &str = concat!(updating!(), unkept!());
 const IN_VAIN_UNKEPT: &str = concat!(in_vain!(), unkept!());
 
-/// Reads the secret of digests, with the store's first keys. The first server of all makes it.
-async fn with_digest_secret(client: &tokio_postgres::Client, seals: Seals) -> Result<Seals, ServerError> {
+/// Opens the secret of digests that was found. The first server of all makes it.
+async fn with_digest_secret(
+    client: &tokio_postgres::Client,
+    seals: Seals,
+    found: Option<Sealed>,
+) -> Result<Seals, ServerError> {
     const READ: &str = "select digest_key, digest_sealed from twofactor.store";
     const MAKE: &str = "update twofactor.store set digest_key = $1, digest_sealed = $2 where digest_sealed is null";
-    let row = client.query_typed_one(READ, &[]).await?;
-    let sealed = match sealed(&row, 0)? {
+    let sealed = match found {
         Some(sealed) => sealed,
         None => {
             let made = seals.seal_digest_secret()?;

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 
+use crate::database::schema::Demands;
 use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
 use crate::hosts::authority::{Authority, HostCertificate};
@@ -291,10 +292,14 @@ impl Database {
         Err(ServerError::Contended(ROUNDS))
     }
 
-    /// The number of changes, which rises with each of a host.
+    /// The number of changes, which rises with each of a host. An error where the store is not for this server any more.
     pub(crate) async fn changes(&self) -> Result<i64, ServerError> {
-        let rows = self.ask("select changes from twofactor.authority", &[]).await?;
-        rows.first().map_or(Ok(-1), |row| Ok(row.try_get(0)?))
+        const CHANGES: &str = "select (select changes from twofactor.authority), version, oldest_server, oldest_key
+            from twofactor.store";
+        let rows = self.ask(CHANGES, &[]).await?;
+        let Some(row) = rows.first() else { return Ok(-1) };
+        Demands::of(row, 1)?.version()?;
+        Ok(row.try_get::<_, Option<i64>>(0)?.unwrap_or(-1))
     }
 
     /// The certificates that hosts may show. Rows without their proof are left out, and named.
@@ -344,7 +349,7 @@ impl Database {
                  where j.host = h.name and j.used is null and j.until > clock_timestamp())
             from twofactor.host h
             left join lateral (
-                select * from twofactor.certificate c where c.host = h.name order by c.until desc, c.issued desc limit 1
+                select serial, issued, until from twofactor.certificate c where c.host = h.name order by c.until desc, c.issued desc limit 1
             ) c on true
             order by h.name";
         let listed = |row: &Row| {

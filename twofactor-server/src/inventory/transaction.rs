@@ -1,6 +1,7 @@
 //! One transaction, on a connection that nothing else has meanwhile. So a pooler between transactions may stand between.
 //!
-//! Invariant: a transaction that is dropped has changed nothing. Its connection is not used again.
+//! Invariants: a transaction that is dropped has changed nothing. Its connection is not used again. One that changes tokens begins once they
+//! are locked, and only where the store is for this server and its key at that moment.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
+use crate::database::schema::Demands;
 use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
 
@@ -50,6 +52,13 @@ impl Transaction {
                         return Err(ServerError::TokensBusy(patience.as_secs()));
                     }
                     locked => drop(locked?),
+                }
+                // Behind the lock: before it, another server may have raised the demands of the store.
+                let sealing = database.seals.keys().sealing();
+                let row = transaction.ask_one(Demands::READ, &[]).await?;
+                if let Err(error) = Demands::of(&row, 0).and_then(|demands| demands.met_with(sealing)) {
+                    transaction.take_back().await;
+                    return Err(error);
                 }
             }
         }

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::database::schema;
+use crate::database::schema::{Demands, VERSION};
 use crate::error::{ServerError, in_words};
 use crate::postgresql::Postgresql;
 use crate::sealing::keys::Keys;
@@ -96,10 +96,17 @@ async fn examine(database: &Postgresql, keys: Option<&Keys>, findings: &mut Find
         findings.push(Err(ServerError::NoRightsOn(forbidden)));
         return Ok(());
     }
-    let version = schema::usable(&client.query_typed_one(schema::VERSIONS, &[]).await?);
+    let demands = Demands::of(&client.query_typed_one(Demands::READ, &[]).await?, 0)?;
+    let version = demands.version();
     let is_usable = version.is_ok();
-    findings.push(version.map(|version| format!("schema {version}; this server has {}", schema::VERSION)));
+    findings.push(version.map(|version| match version {
+        newer if newer > VERSION => {
+            format!("schema {newer}, of a newer server; this one has schema {VERSION}, and may use it")
+        }
+        version => format!("schema {version}; this server has schema {VERSION}"),
+    }));
     if let Some(keys) = keys.filter(|_| is_usable) {
+        findings.extend(demands.met_with(keys.sealing()).err().map(Err));
         findings.extend(missing_keys(&client, keys).await?);
         findings.extend(other_servers(&client, keys).await?);
     }

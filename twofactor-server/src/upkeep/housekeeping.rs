@@ -8,7 +8,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::store::Unusable as _;
 
+use crate::database::schema::Demands;
 use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
 use crate::journal::complain;
@@ -84,7 +86,7 @@ impl<'d> Housekeeping<'d> {
                 Ok(()) => self.has_failed = false,
                 Err(error) => {
                     if !self.has_failed {
-                        complain(&error.to_string());
+                        complain(&format!("{error}\n  {}", error.hint()));
                     }
                     self.has_failed = true;
                 }
@@ -93,7 +95,11 @@ impl<'d> Housekeeping<'d> {
     }
 
     async fn round(&mut self) -> Result<(), ServerError> {
+        let demands = self.database.demands().await?;
+        // Else nothing is written: the tables may be other ones.
+        demands.version()?;
         self.compare_clocks(self.database.announce(self.instance).await?)?;
+        demands.met_with(self.database.seals.keys().sealing())?;
         self.database.remove_in_portions(REMOVE_ANSWERS, OLD).await?;
         self.database.remove_in_portions(REMOVE_AUDIT, f64::from(self.audit_days) * 86400.0).await
     }
@@ -110,6 +116,13 @@ impl<'d> Housekeeping<'d> {
 }
 
 impl Database {
+    /// The demands of the store on its servers.
+    async fn demands(&self) -> Result<Demands, ServerError> {
+        let rows = self.ask(Demands::READ, &[]).await?;
+        let row = rows.first().ok_or_else(|| ServerError::NoConnection("no row came back".to_owned()))?;
+        Demands::of(row, 0)
+    }
+
     /// Says that this server runs, and forgets those that have not for long. The database's time, in seconds since 1970.
     pub(crate) async fn announce(&self, instance: &str) -> Result<u64, ServerError> {
         const ANNOUNCE: &str = "with gone as (

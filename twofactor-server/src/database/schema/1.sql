@@ -1,9 +1,11 @@
--- The store: one row. Older servers than oldest_server must not use this schema.
+-- The store: one row. Servers older than oldest_server must not use this schema, and those that seal with a key older than oldest_key
+-- must write nothing: such keys are about to be taken away. Each server reads both with every account.
 create table twofactor.store (
     only_one boolean primary key default true check (only_one),
     id text not null,
     version integer not null,
     oldest_server integer not null,
+    oldest_key integer not null default 1,
     -- The secret of keyed digests. The first server makes it.
     digest_key integer,
     digest_sealed bytea
