@@ -26,8 +26,8 @@ use twofactor_core::store::administration::{
     Sharing, TokenAdministration as _,
 };
 use twofactor_core::store::{
-    Attempt, EnrollmentStatus, EnrollmentStore, Factor, NotRegistered, Pending, PendingFactor, Presence, Redemption,
-    SecretOrigin, Store, StoreError, Stripping, Superseded,
+    Attempt, EnrollmentStatus, EnrollmentStore, Factor, Loss, NotRegistered, Pending, PendingFactor, Presence,
+    Redemption, SecretOrigin, Store, StoreError, Stripping, Superseded,
 };
 use zeroize::Zeroizing;
 
@@ -62,6 +62,18 @@ pub trait StoreUnderTest: Sized + Sync {
 
     /// An accident: what says which codes of the user are used is gone, and the credentials are not.
     fn lose_usage(&self, user: &UserName);
+
+    /// Another one: the credentials are gone, or damaged, and the record of used codes is whole.
+    fn lose_credentials(&self, user: &UserName, loss: LostAs);
+}
+
+/// The way in which credentials are lost.
+#[derive(Debug, Clone, Copy)]
+pub enum LostAs {
+    /// They are not there.
+    Gone,
+    /// They cannot be read.
+    Damaged,
 }
 
 /// A test for each story, of one kind of store.
@@ -89,6 +101,7 @@ macro_rules! store_stories {
             a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used,
             a_token_is_registered_at_login_by_two_codes_and_once,
             an_account_without_its_usage_opens_nothing,
+            an_enrollment_that_replaces_gets_out_of_lost_credentials,
             an_accepted_login_is_remembered_for_its_time_and_place,
             a_remembered_login_spares_no_other_person_the_code,
             a_clock_set_back_delays_once_and_prolongs_nothing,
@@ -639,6 +652,38 @@ pub fn an_account_without_its_usage_opens_nothing<S: StoreUnderTest>() {
     stage.reset(&stage.alice.name, Reset::Everything);
     stage.enroll(&stage.alice, stage.fob.app(), &[], Existing::Keep);
     assert!(stage.accepts(stage.fob.code(0, NOW), NOW), "there is a way out");
+}
+
+#[expect(missing_docs, reason = "the name says it")]
+pub fn an_enrollment_that_replaces_gets_out_of_lost_credentials<S: StoreUnderTest>() {
+    for loss in [LostAs::Gone, LostAs::Damaged] {
+        let stage = Stage::<S>::with_alice();
+        let (alice, app_code, token_code) = (&stage.alice.name, stage.phone.code(0, NOW), stage.fob.code(0, NOW));
+        stage.stock(&serial(), &stage.fob.secret());
+        stage.assign(&serial(), &stage.alice);
+        assert!(stage.accepts(app_code, NOW) && stage.accepts(token_code, NOW));
+        assert_eq!(stage.refusal(&stage.wrong().next().unwrap(), NOW), Reason::WrongCode);
+        stage.store.lose_credentials(alice, loss);
+        let administered = stage.store.administer();
+        let lost = administered.status(alice).expect_err("an account without credentials is none to look at");
+        assert_eq!((lost.reason(), lost.loss()), (Reason::StoreCorrupt, Some(Loss::Credentials)), "{loss:?}: {lost}");
+        assert!(stage.try_as(&stage.alice, stage.phone.code(1, NOW), NOW).is_err(), "{loss:?}");
+        assert!(administered.check_owner(&stage.alice).is_ok(), "{loss:?}");
+        let kept = administered.enroll(&stage.alice, stage.phone.app(), Some(&[]), Existing::Keep);
+        assert!(kept.is_err(), "{loss:?}: lost credentials were replaced unasked");
+        stage.enroll(&stage.alice, stage.phone.app(), &[], Existing::Replace);
+        assert_eq!(stage.failures(alice), 1, "{loss:?}: wrong codes are counted on");
+        assert_eq!(stage.refusal(app_code, NOW), Reason::Replayed, "{loss:?}");
+        assert_eq!(stage.refusal(token_code, NOW), Reason::Replayed, "{loss:?}");
+        assert!(stage.accepts(stage.fob.code(1, NOW), NOW), "{loss:?}: the physical token came back");
+        assert!(stage.accepts(stage.phone.code(1, NOW), NOW), "{loss:?}");
+    }
+    // Where the state is lost, too, it takes a reset: nothing says which codes are used.
+    let stage = Stage::<S>::with_alice();
+    stage.store.lose_credentials(&stage.alice.name, LostAs::Damaged);
+    stage.store.lose_usage(&stage.alice.name);
+    let both = stage.store.administer().enroll(&stage.alice, stage.phone.app(), Some(&[]), Existing::Replace);
+    assert!(both.is_err(), "used codes are good again");
 }
 
 #[expect(missing_docs, reason = "the name says it")]

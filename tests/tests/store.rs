@@ -19,7 +19,7 @@ use twofactor_core::store::broker::Broker;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::wire::{Call, Channel};
 use twofactor_tests::store_stories;
-use twofactor_tests::store_stories::StoreUnderTest;
+use twofactor_tests::store_stories::{LostAs, StoreUnderTest};
 
 /// A clock that a story sets.
 #[derive(Debug, Clone)]
@@ -61,6 +61,14 @@ impl StoreUnderTest for OnFiles {
 
     fn lose_usage(&self, user: &UserName) {
         fs::remove_file(self.folder.path().join("users").join(user.as_str()).join("state")).unwrap();
+    }
+
+    fn lose_credentials(&self, user: &UserName, loss: LostAs) {
+        let file = self.folder.path().join("users").join(user.as_str()).join("secret.toml");
+        match loss {
+            LostAs::Gone => fs::remove_file(file).unwrap(),
+            LostAs::Damaged => fs::OpenOptions::new().write(true).open(file).unwrap().set_len(100).unwrap(),
+        }
     }
 }
 
@@ -128,6 +136,10 @@ impl StoreUnderTest for OverTheWire {
     fn lose_usage(&self, user: &UserName) {
         self.files.lose_usage(user);
     }
+
+    fn lose_credentials(&self, user: &UserName, loss: LostAs) {
+        self.files.lose_credentials(user, loss);
+    }
 }
 
 /// All but those in which a login shows a secret that was kept: no verb of the wire gives one out.
@@ -152,6 +164,7 @@ mod over_the_wire {
         a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used,
         a_token_is_registered_at_login_by_two_codes_and_once,
         an_account_without_its_usage_opens_nothing,
+        an_enrollment_that_replaces_gets_out_of_lost_credentials,
         an_accepted_login_is_remembered_for_its_time_and_place,
         a_remembered_login_spares_no_other_person_the_code,
         a_clock_set_back_delays_once_and_prolongs_nothing,

@@ -5,8 +5,9 @@ use std::io;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use twofactor_core::host::clock::ClockError;
+use twofactor_core::host::shell;
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::{StoreError, Unusable};
+use twofactor_core::store::{Loss, StoreError, Unusable};
 
 /// The server cannot answer.
 #[derive(Debug, Error)]
@@ -107,6 +108,9 @@ pub enum ServerError {
     /// A record is not what a server has sealed for this place.
     #[error("the record of {0} was changed or moved since a server has sealed it")]
     BrokenSeal(String),
+    /// The credentials of a user are not what a server has sealed for them.
+    #[error("the credentials of {0} were changed or moved since a server has sealed them")]
+    BrokenCredentials(String),
     /// The file of keys cannot be used.
     #[error("{file}: {problem}")]
     KeyFile {
@@ -201,6 +205,14 @@ impl ServerError {
         }
     }
 
+    /// The error of opening a user's credentials. The state beside them was opened.
+    pub(crate) fn of_credentials(self) -> Self {
+        match self {
+            Self::BrokenSeal(user) => Self::BrokenCredentials(user),
+            error => error,
+        }
+    }
+
     /// True where others have written the same meanwhile: the question was answered, two servers have begun one account, or the
     /// database wants the statement repeated. Nothing was written.
     pub(crate) fn is_conflict(&self) -> bool {
@@ -224,7 +236,7 @@ pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
 impl Unusable for ServerError {
     fn reason(&self) -> Reason {
         match self {
-            Self::BrokenSeal(_) | Self::DamagedToken(_) => Reason::StoreCorrupt,
+            Self::BrokenSeal(_) | Self::BrokenCredentials(_) | Self::DamagedToken(_) => Reason::StoreCorrupt,
             Self::EnrollmentsUsedUp => Reason::NotRoot,
             Self::TokensBusy(_) => Reason::LockTimeout,
             Self::Store(error) => error.reason(),
@@ -258,6 +270,10 @@ impl Unusable for ServerError {
             Self::BrokenSeal(_) | Self::DamagedToken(_) => {
                 "look at who may write to the database; restore the record from a backup".to_owned()
             }
+            Self::BrokenCredentials(user) => {
+                let user = shell::quoted(user);
+                format!("look at who may write to the database; then: twofactor enroll {user} --replace")
+            }
             Self::BadRecipient(_) => "age-keygen makes a key, and prints its recipient".to_owned(),
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
             Self::NoFolder(folder) => {
@@ -279,6 +295,14 @@ impl Unusable for ServerError {
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),
             Self::Clock(_) => "set the clock".to_owned(),
             Self::Store(error) => error.hint(),
+        }
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        match self {
+            Self::BrokenCredentials(_) => Some(Loss::Credentials),
+            Self::Store(error) => error.loss(),
+            _ => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use twofactor_core::host::clock::{Clock, ClockError, UnixTime};
 use twofactor_core::host::user::UserName;
 use twofactor_server::{Central, init_keys, read_keys};
 use twofactor_tests::postgres::Postgres;
-use twofactor_tests::store_stories::{self, StoreUnderTest};
+use twofactor_tests::store_stories::{self, LostAs, StoreUnderTest};
 
 use super::{Fleet, owner};
 
@@ -74,6 +74,16 @@ impl StoreUnderTest for OnPostgresql {
     fn lose_usage(&self, user: &UserName) {
         self.cluster.postgres.sql_in(&self.database, &format!("delete from twofactor.state where name = '{user}'"));
     }
+
+    fn lose_credentials(&self, user: &UserName, loss: LostAs) {
+        let statement = match loss {
+            LostAs::Gone => format!("delete from twofactor.credentials where name = '{user}'"),
+            LostAs::Damaged => format!(
+                "update twofactor.credentials set sealed = overlay(sealed placing '\\x00' from 40) where name = '{user}'"
+            ),
+        };
+        self.cluster.postgres.sql_in(&self.database, &statement);
+    }
 }
 
 /// Takes the cluster away, which ends with its last owner, also where a story fails: a static is never dropped.
@@ -122,6 +132,7 @@ fn the_stories_of_every_store_hold_on_postgresql() {
             a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used,
             a_token_is_registered_at_login_by_two_codes_and_once,
             an_account_without_its_usage_opens_nothing,
+            an_enrollment_that_replaces_gets_out_of_lost_credentials,
             an_accepted_login_is_remembered_for_its_time_and_place,
             a_clock_set_back_delays_once_and_prolongs_nothing,
             a_code_that_nobody_needs_is_burned_and_its_guesses_delay_no_login,

@@ -46,7 +46,7 @@ pub trait Unusable: Error + Send + Sync + 'static {
     }
 }
 
-/// A part of an account that existed and is lost.
+/// A part of an account that existed and is lost: it is gone, or cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// The state, which records the used codes.

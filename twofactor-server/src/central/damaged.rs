@@ -1,10 +1,11 @@
-//! The reset of an account that cannot be read.
+//! An account that cannot be read: its reset, and an enrollment that replaces credentials.
 
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::StoreError;
-use twofactor_core::store::one_account::Damaged;
+use twofactor_core::store::administration::Existing;
+use twofactor_core::store::one_account::{Change, Damaged, OneAccount};
+use twofactor_core::store::{Loss, StoreError};
 
 use super::store::Central;
 use crate::answers::in_database::{ROUNDS, present};
@@ -18,18 +19,46 @@ impl Central {
     }
 
     pub(super) fn reset_damaged(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.mend(user, Event::Reset, |damaged| Ok((true, damaged.reset(self.now()?)?)))
+    }
+
+    /// Enrolls something in the account of `user`. One that replaces gets out of lost credentials, as a reset does.
+    pub(super) fn enroll_in<T, E: From<StoreError>>(
+        &self,
+        user: &UserName,
+        existing: Existing,
+        mut enroll: impl FnMut(&OneAccount<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if existing == Existing::Replace
+            && let Err(error) = self.look(user, |_| Ok(()))
+            && error.loss() == Some(Loss::Credentials)
+        {
+            return self.mend(user, Event::Enrolled, |damaged| {
+                let one = damaged.without_lost_credentials(self.rules, &self.decoy, self.now()?)?;
+                Ok((enroll(&one)?, one.into_change()))
+            });
+        }
+        self.judge(user, Event::Enrolled.word(), enroll)
+    }
+
+    /// Reads an account that may be damaged, and writes the change that `mend` makes of it. After a conflict both are done again.
+    fn mend<T, E: From<StoreError>>(
+        &self,
+        user: &UserName,
+        event: Event,
+        mut mend: impl FnMut(Damaged) -> Result<(T, Change), E>,
+    ) -> Result<T, E> {
         let question = self.question()?;
         for _ in 0..ROUNDS {
             let mut account = self.wait(self.database.read_damaged(user))?;
             present(&account).map_err(StoreError::from)?;
             let read = std::mem::take(&mut account.read);
-            let damaged = Damaged { user: user.clone(), read, registered: self.registered(user)? };
-            let change = damaged.reset(self.now()?)?;
-            let note = self.note(user, Event::Reset.word(), "damaged", &question);
+            let (answer, change) = mend(Damaged { user: user.clone(), read, registered: self.registered(user)? })?;
+            let note = self.note(user, event.word(), "damaged", &question);
             if self.wait(self.database.write(&account, &change, &note))? == Written::Done {
-                return Ok(true);
+                return Ok(answer);
             }
         }
-        Err(ServerError::Contended(ROUNDS).into())
+        Err(StoreError::from(ServerError::Contended(ROUNDS)).into())
     }
 }

@@ -169,7 +169,9 @@ impl Database {
         let open = |kind, at| -> Result<Option<Zeroizing<String>>, ServerError> {
             sealed(row, at)?.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose()
         };
-        let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
+        let state = open(Kind::State, 2)?;
+        let credentials = open(Kind::Credentials, 4).map_err(ServerError::of_credentials)?;
+        let read = Read { credentials, state };
         let (version, now) = (row.try_get(1)?, row.try_get(0)?);
         let lately = |count| Ok::<_, ServerError>(hourly(row, 8, count)?.map_or(0.0, |counted| counted.lately(now)));
         let (wrong_codes, refused) = (lately(9)?, lately(11)?);

@@ -65,8 +65,9 @@ impl Database {
                     let sealed = sealed(row, at)?;
                     sealed.map(|sealed| self.seals.open_text(kind, name, &sealed)).transpose()
                 };
-                let read = open(Kind::State, 1)
-                    .and_then(|state| open(Kind::Credentials, 3).map(|credentials| Read { credentials, state }));
+                let credentials = || open(Kind::Credentials, 3).map_err(ServerError::of_credentials);
+                let read =
+                    open(Kind::State, 1).and_then(|state| credentials().map(|credentials| Read { credentials, state }));
                 let user = UserName::new(name).map_err(|_| ServerError::BrokenSeal(name.to_owned()));
                 let account = read.and_then(|read| Ok((user?, read))).map_err(StoreError::from);
                 let account =

@@ -188,7 +188,7 @@ impl Files {
         self.claim()?;
         let account = self.locked_or_new(user)?;
         let credentials = match account.credentials() {
-            // What takes its place is named. Tokens come back from the registry.
+            // An enrollment that replaces gets out of it, as a reset does. Tokens come back from the registry.
             Err(error) if error.loss() == Some(Loss::Credentials) && existing == Existing::Replace => {
                 Some(Credentials { held: self.registered(user)?, ..Credentials::none()? })
             }

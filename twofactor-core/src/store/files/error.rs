@@ -168,6 +168,7 @@ impl Unusable for FilesError {
         match self {
             Self::LostState(_) => Some(Loss::State),
             Self::LostCredentials(_) => Some(Loss::Credentials),
+            Self::Corrupt { path, .. } if path.ends_with("secret.toml") => Some(Loss::Credentials),
             _ => None,
         }
     }

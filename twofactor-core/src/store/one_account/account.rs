@@ -110,9 +110,20 @@ impl<'d> OneAccount<'d> {
         now: UnixTime,
     ) -> Result<Self, StoreError> {
         let kept = kept(&user, read)?;
+        Ok(Self::with(user, kept, rules, decoy, now))
+    }
+
+    /// The account of `user` with what is kept of it.
+    pub(super) fn with(
+        user: UserName,
+        kept: Option<Kept>,
+        rules: VerificationRules,
+        decoy: &'d Decoy,
+        now: UnixTime,
+    ) -> Self {
         let (change, guessed) = (RefCell::new(Change::Nothing), Cell::new(false));
         let (listed, registered) = (RefCell::new(None), RefCell::new(None));
-        Ok(Self { user, kept, decoy, rules, now, change, guessed, listed, registered })
+        Self { user, kept, decoy, rules, now, change, guessed, listed, registered }
     }
 
     /// True when a wrong code of this user was looked at and counted. Of a user without an account none is.

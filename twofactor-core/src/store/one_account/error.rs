@@ -101,8 +101,10 @@ impl Unusable for AccountError {
     fn loss(&self) -> Option<Loss> {
         match self {
             Self::Lost { part: Part::State, .. } => Some(Loss::State),
-            Self::Lost { part: Part::Credentials, .. } => Some(Loss::Credentials),
-            Self::Corrupt { .. }
+            Self::Lost { part: Part::Credentials, .. } | Self::Corrupt { part: Part::Credentials, .. } => {
+                Some(Loss::Credentials)
+            }
+            Self::Corrupt { part: Part::State, .. }
             | Self::TooManyTokens { .. }
             | Self::DamagedOwner(_)
             | Self::AnotherUser { .. }
