@@ -233,7 +233,11 @@ fn now() -> UnixTime {
 }
 
 fn redeem(store: &Broker, person: &Person, typed: &str) -> Result<Redemption, StoreError> {
-    let (readings, source) = ([Answer::parse(typed.as_bytes())], Source::from_rhost(Some("192.0.2.7")));
+    redeem_from("192.0.2.7", store, person, typed)
+}
+
+fn redeem_from(address: &str, store: &Broker, person: &Person, typed: &str) -> Result<Redemption, StoreError> {
+    let (readings, source) = ([Answer::parse(typed.as_bytes())], Source::from_rhost(Some(address)));
     let attempt =
         Attempt { readings: &readings, previous: None, source: &source, factors: Factors::ALL, remember: None };
     store.redeem(person, &attempt)
@@ -304,6 +308,19 @@ fn a_host_that_may_not_enroll_changes_nothing() {
 fn wrong_codes_at_one_host_do_not_delay_the_user_where_she_logged_in_last() {
     let Some(fleet) = Fleet::with_servers(2) else { return };
     logins::guesses_delay_no_login_at_home(&fleet.host("home"), &fleet.host("hostile"));
+
+    // Nor a program without root on that host, whose wrong codes have a count of their own.
+    let bob = Enrolled::at(&fleet.host("home"), "bob");
+    let locker = |host: &str, code: &str| {
+        let line = format!(
+            " version=1 ask=redeem asker=user user=bob uid=1001 reading={code} source=? factors=app,token,recovery"
+        );
+        fleet.answer(host, line.as_bytes()).in_short()
+    };
+    assert_eq!(locker("home", &bob.code(0)), "redeemed app");
+    let mut guesses = bob.app.wrong_codes().take(12).map(|code| locker("hostile", &code));
+    assert!(guesses.any(|answer| answer == "refused throttled"));
+    assert_eq!(locker("home", &bob.code(1)), "redeemed app");
 }
 
 #[test]

@@ -9,6 +9,10 @@
 //! is a budget of wrong codes from anywhere but the trusted source, which no login refills: time does, by one code each
 //! `max_delay`. It is as large as the burst that the delays allow at once, so it never binds who guesses from one address.
 //!
+//! In a fleet a source is an address at a host, and the host of the last accepted login has a budget of its own: an attempt there, from
+//! another address or by a program without root, is judged by what was guessed there, so no other host delays it. A host that becomes
+//! the host of the last login begins with what the budget of all has counted, or each login elsewhere would make room for guesses.
+//!
 //! With the default limits an attacker who has the password and guesses without pause gets 96 guesses a day, and eleven more
 //! on the first, however many addresses he has and however often the user logs in; with five acceptable codes out of 10^6
 //! that is an even chance after about four years.
@@ -145,6 +149,11 @@ impl Source {
         Self(Digest::of("source", &[named.as_bytes()]).to_string().to_ascii_lowercase())
     }
 
+    /// The host of a fleet that it is at; `None` on a host alone.
+    fn host(&self) -> Option<&str> {
+        self.0.split_once('/').map(|(host, _)| host)
+    }
+
     /// True for what is not told from others, so that an accepted login makes none of it trusted.
     fn is_unnamed(&self) -> bool {
         self.0 == UNNAMED || self.0.ends_with(UNNAMED_THERE)
@@ -169,7 +178,7 @@ const UNNAMED: &str = "?";
 const UNNAMED_THERE: &str = "/?";
 
 /// The longest text of a source, in bytes.
-const LONGEST: usize = 64;
+const LONGEST: usize = 128;
 
 /// Wrong codes in a row, and when the last one came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -209,6 +218,12 @@ impl Failures {
         }
     }
 
+    /// This budget after one wrong code more, and no further than what delays by one `max_delay`.
+    fn spent(self, limits: Limits, now: UnixTime) -> Self {
+        let Self { count, last } = self.drained(limits, now);
+        Self { count: count.saturating_add(1).min(limits.burst().unwrap_or(u32::MAX)), last }
+    }
+
     /// The moment from which a budget allows another wrong code; `None` when that is now.
     fn exhausted_until(self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
         let left = Self { last: self.last.map(|last| last.min(now)), ..self }.drained(limits, now);
@@ -244,8 +259,10 @@ pub struct Throttle {
     pub sources: Vec<SourceRecord>,
     /// Wrong codes from anywhere but the trusted source, as a budget. No login forgives them, only time.
     pub budget: Failures,
-    /// The source of the last accepted login.
-    pub trusted: Option<Source>,
+    /// The same of the host of the last accepted login, where it is one of a fleet.
+    pub home: Failures,
+    /// The source of the last accepted login. One that is never trusted stands here where it names the host.
+    pub last_source: Option<Source>,
     /// The last wrong answer, to recognise a client that sends it again.
     pub last_wrong: Option<(Digest, UnixTime)>,
 }
@@ -254,30 +271,42 @@ impl Throttle {
     /// The moment from which an attempt from `source` is looked at; `None` when that is now.
     pub fn blocked_until(&self, source: &Source, limits: Limits, now: UnixTime) -> Option<UnixTime> {
         let own = self.record(source).and_then(|record| record.failures.blocked_until(limits, now));
-        if self.trusted.as_ref() == Some(source) {
+        if self.trusts(source) {
             return own;
         }
-        own.max(self.others_blocked_until(limits, now))
+        let others = if self.is_at_home(source) {
+            self.home.exhausted_until(limits, now)
+        } else {
+            self.others_blocked_until(limits, now)
+        };
+        own.max(others)
     }
 
-    /// The same for a source that has no wrong code of its own and is not the trusted one.
+    /// The same for a source that has no wrong code of its own, and is not that of the last accepted login or at its host.
     pub fn others_blocked_until(&self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
         self.user.blocked_until(limits, now).max(self.budget.exhausted_until(limits, now))
     }
 
     /// The moment from which an attempt from `source` is looked at where each wrong code is followed by this pause; `None` when that
-    /// is now. As with the delays, the source of the last accepted login is judged by its own wrong codes alone.
+    /// is now. As with the delays, the source of the last accepted login is judged by its own wrong codes alone, and others at the
+    /// host of that login by those at this host.
     pub fn paused_until(&self, source: &Source, pause: Duration, now: UnixTime) -> Option<UnixTime> {
-        let is_trusted = self.trusted.as_ref() == Some(source);
-        let own = self.record(source).map(|record| record.failures).unwrap_or_default();
-        let last = if is_trusted { own.last } else { own.last.max(self.user.last) };
+        let own = self.record(source).and_then(|record| record.failures.last);
+        let last = if self.trusts(source) {
+            own
+        } else if self.is_at_home(source) {
+            let there = self.sources.iter().filter(|record| record.source.host() == source.host());
+            there.filter_map(|record| record.failures.last).max()
+        } else {
+            own.max(self.user.last)
+        };
         last.map(|last| last.min(now).after(pause)).filter(|until| *until > now)
     }
 
     /// Counts as made now all that is dated later than `now`.
     pub fn set_back(&mut self, now: UnixTime) {
         let failures = self.sources.iter_mut().map(|record| &mut record.failures);
-        let failures = failures.chain([&mut self.user, &mut self.budget]);
+        let failures = failures.chain([&mut self.user, &mut self.budget, &mut self.home]);
         let last_wrong = self.last_wrong.iter_mut().map(|(_, at)| at);
         for time in failures.filter_map(|failures| failures.last.as_mut()).chain(last_wrong) {
             *time = now.min(*time);
@@ -286,7 +315,7 @@ impl Throttle {
 
     /// The time of the last entry here.
     pub fn latest(&self) -> Option<UnixTime> {
-        let failures = self.sources.iter().map(|record| record.failures).chain([self.user, self.budget]);
+        let failures = self.sources.iter().map(|record| record.failures).chain([self.user, self.budget, self.home]);
         failures.filter_map(|failures| failures.last).chain(self.last_wrong.iter().map(|(_, at)| *at)).max()
     }
 
@@ -300,11 +329,11 @@ impl Throttle {
         }
         self.last_wrong = Some((answer, now));
         self.user = self.user.charged(now);
-        if self.trusted.as_ref() != Some(source) {
-            let Failures { count, last } = self.budget.drained(limits, now);
-            // No further than what delays by one `max_delay`.
-            let most = limits.burst().unwrap_or(u32::MAX);
-            self.budget = Failures { count: count.saturating_add(1).min(most), last };
+        if !self.trusts(source) {
+            self.budget = self.budget.spent(limits, now);
+            if self.is_at_home(source) {
+                self.home = self.home.spent(limits, now);
+            }
         }
         if let Some(record) = self.sources.iter_mut().find(|record| record.source == *source) {
             record.failures = record.failures.charged(now);
@@ -319,13 +348,27 @@ impl Throttle {
         self.sources.push(SourceRecord { source: source.clone(), failures: Failures::default().charged(now) });
     }
 
-    /// Forgets what an accepted login from `source` makes up for, which is nothing of the budget, and trusts that source from now on.
+    /// Forgets what an accepted login from `source` makes up for, which is nothing of the budgets, and trusts that source from now on.
     pub fn accept(&mut self, source: &Source) {
         self.sources.retain(|record| record.source != *source);
         let largest = self.sources.iter().map(|record| record.failures).max_by_key(|failures| failures.count);
         self.user = largest.unwrap_or_default();
-        self.trusted = (!source.is_unnamed()).then(|| source.clone());
+        if !self.is_at_home(source) {
+            self.home = if source.host().is_some() { self.budget } else { Failures::default() };
+        }
+        self.last_source = (source.0 != UNNAMED).then(|| source.clone());
         self.last_wrong = None;
+    }
+
+    /// True for the source of the last accepted login.
+    fn trusts(&self, source: &Source) -> bool {
+        self.last_source.as_ref() == Some(source) && !source.is_unnamed()
+    }
+
+    /// True at the host of the last accepted login, in a fleet.
+    fn is_at_home(&self, source: &Source) -> bool {
+        let home = self.last_source.as_ref().and_then(Source::host);
+        home.is_some() && home == source.host()
     }
 
     fn record(&self, source: &Source) -> Option<&SourceRecord> {
@@ -438,18 +481,76 @@ mod tests {
                 assert_eq!(from(there.as_str()), there, "the stored text is read back");
                 let mut throttle = Throttle::default();
                 throttle.accept(&there);
-                assert_eq!(throttle.trusted, None, "{there}");
+                assert!(!throttle.trusts(&there), "{there}");
                 for number in 0..11 {
-                    throttle.charge(&elsewhere, digest(number), limits, NOW);
+                    throttle.charge(&there, digest(number), limits, NOW);
                 }
                 throttle.accept(&there);
-                assert_eq!(throttle.budget.count, 11);
+                assert_eq!((throttle.budget.count, throttle.home.count), (11, 11));
                 assert_eq!(throttle.blocked_until(&there, limits, NOW), Some(later(900)), "{there}");
+                assert_eq!(throttle.blocked_until(&elsewhere, limits, NOW), Some(later(900)), "{there}");
             }
         }
         let mut throttle = Throttle::default();
+        throttle.accept(&Source::claimed());
+        assert_eq!(throttle.last_source, None, "a host alone");
         throttle.accept(&from("192.0.2.7").at_host("web1"));
-        assert_eq!(throttle.trusted, Some(from("web1/192.0.2.7")));
+        assert!(throttle.trusts(&from("web1/192.0.2.7")));
+    }
+
+    #[test]
+    fn at_the_host_of_the_last_login_in_a_fleet_only_guesses_there_delay() {
+        let limits = Limits::default();
+        let pause = Duration::from_hours(1);
+        for login in ["192.0.2.7", "?"].map(|rhost| from(rhost).at_host("home")) {
+            let mut throttle = Throttle::default();
+            throttle.accept(&login);
+            for number in 0..200 {
+                throttle.charge(&from(&format!("web{}/192.0.2.9", number % 20)), digest(number), limits, later(5));
+            }
+            for there in ["home/192.0.2.7", "home/203.0.113.1", "home/", "home/?"].map(from) {
+                assert_eq!(throttle.blocked_until(&there, limits, later(6)), None, "{login} {there}");
+                assert_eq!(throttle.paused_until(&there, pause, later(6)), None, "{login} {there}");
+            }
+            for elsewhere in ["web1/203.0.113.1", "web99/192.0.2.7", "homestead/192.0.2.7", "192.0.2.7"].map(from) {
+                assert!(throttle.blocked_until(&elsewhere, limits, later(6)).is_some(), "{elsewhere}");
+                assert!(throttle.paused_until(&elsewhere, pause, later(6)).is_some(), "{elsewhere}");
+            }
+            for number in 1000..1011 {
+                let stranger = from(&format!("home/203.0.113.{}", number - 1000));
+                assert_eq!(throttle.blocked_until(&stranger, limits, later(6)), None);
+                throttle.charge(&stranger, digest(number), limits, later(6));
+            }
+            assert!(throttle.blocked_until(&from("home/203.0.113.99"), limits, later(6)).is_some(), "guesses there do");
+            assert!(throttle.paused_until(&from("home/203.0.113.99"), pause, later(6)).is_some());
+        }
+    }
+
+    /// Wrong codes that are looked at in a day at one host, from an address each, while the user logs in there and elsewhere in turn.
+    fn guesses_at_home(logins: u64) -> u32 {
+        let (limits, mut throttle, mut guessed) = (Limits::default(), Throttle::default(), 0);
+        for second in 0..24 * 3600 {
+            if second % (24 * 3600 / logins) == 0 {
+                let host = if second % 7 < 3 { "web1" } else { "home" };
+                throttle.accept(&from("192.0.2.7").at_host(host));
+            }
+            for host in ["home", "web1", "web2"] {
+                let stranger = from(&format!("{host}/host-{guessed}.example.org"));
+                if throttle.blocked_until(&stranger, limits, later(second)).is_none() {
+                    throttle.charge(&stranger, digest(guessed), limits, later(second));
+                    guessed += 1;
+                }
+            }
+        }
+        guessed
+    }
+
+    #[test]
+    fn the_logins_of_a_user_of_a_fleet_do_not_raise_the_guesses_that_a_day_allows() {
+        for logins in [1, 10, 100, 1000] {
+            let guessed = guesses_at_home(logins);
+            assert!(guessed <= 2 * (11 + 96), "{logins} logins a day: {guessed} guesses");
+        }
     }
 
     #[test]

@@ -110,8 +110,11 @@ fn write_throttle(text: &mut String, name: &str, throttle: &Throttle) {
     if let Failures { count: count @ 1.., last: Some(last) } = throttle.budget {
         let _ = writeln!(text, "guesses = {count}\nguesses_at = \"{last}\"");
     }
-    if let Some(trusted) = &throttle.trusted {
-        let _ = writeln!(text, "trusted = {}", toml_string(trusted.as_str()));
+    if let Failures { count: count @ 1.., last: Some(last) } = throttle.home {
+        let _ = writeln!(text, "home_guesses = {count}\nhome_guesses_at = \"{last}\"");
+    }
+    if let Some(source) = &throttle.last_source {
+        let _ = writeln!(text, "trusted = {}", toml_string(source.as_str()));
     }
     if let Some((digest, at)) = &throttle.last_wrong {
         let _ = writeln!(text, "last_wrong = \"{digest}\"\nlast_wrong_at = \"{at}\"");
@@ -272,18 +275,23 @@ fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {
     Some(LastAccepted { at: at?, source: source?, factor: factor? })
 }
 
+fn budget(section: &Section<'_, '_>, [count, at]: [&'static str; 2]) -> Failures {
+    let Some(count) = section.integer(count, 1..=u32::MAX) else { return Failures::default() };
+    let last = time(section, at);
+    if last.is_none() {
+        section.missing(at);
+    }
+    Failures { count, last }
+}
+
 fn throttle_in(section: Section<'_, '_>) -> Throttle {
     let mut throttle = Throttle {
         user: failures(&section),
-        trusted: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),
+        budget: budget(&section, ["guesses", "guesses_at"]),
+        home: budget(&section, ["home_guesses", "home_guesses_at"]),
+        last_source: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),
         ..Throttle::default()
     };
-    if let Some(count) = section.integer("guesses", 1..=u32::MAX) {
-        throttle.budget = Failures { count, last: time(&section, "guesses_at") };
-        if throttle.budget.last.is_none() {
-            section.missing("guesses_at");
-        }
-    }
     let last_wrong = section.string("last_wrong").and_then(|text| Digest::parse(text.value));
     throttle.last_wrong = last_wrong.zip(time(&section, "last_wrong_at"));
     for record in section.sections("source") {

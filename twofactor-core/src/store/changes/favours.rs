@@ -60,7 +60,7 @@ pub(in crate::store) fn forgiven(
     state.memories.clear();
     for count in counts {
         let throttle = state.throttle_of_mut(*count);
-        *throttle = Throttle { trusted: throttle.trusted.take(), ..Throttle::default() };
+        *throttle = Throttle { last_source: throttle.last_source.take(), ..Throttle::default() };
     }
     if let Some(notice) = notice {
         state.notice(notice);

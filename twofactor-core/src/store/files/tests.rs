@@ -573,7 +573,7 @@ prop_compose! {
         usage in proptest::collection::vec(("[0-9]{9}", usage()), 0..8),
         used_recovery in proptest::collection::vec(digests(), 0..20),
         user in failures(),
-        budget in proptest::option::of((1_u32.., times())),
+        budgets in proptest::array::uniform2(proptest::option::of((1_u32.., times()))),
         records in proptest::collection::vec((sources(), failures()), 0..16),
         trusted in proptest::option::of(sources()),
         last_wrong in proptest::option::of((digests(), times())),
@@ -591,7 +591,8 @@ prop_compose! {
             .map(|(seed, usage)| (Seed::parse(&Digest::of(&seed, &[]).to_string()).unwrap(), usage))
             .collect();
         usage.dedup_by_key(|(seed, _)| seed.to_string());
-        let budget = budget.map(|(count, last)| Failures { count, last: Some(last) }).unwrap_or_default();
+        let budgets = budgets.map(|budget| budget.map(|(count, last)| Failures { count, last: Some(last) }).unwrap_or_default());
+        let [budget, home] = budgets;
         let sources = records.into_iter().map(|(source, failures)| SourceRecord { source, failures }).collect();
         State {
             stripping: Throttle { user, ..Throttle::default() },
@@ -602,7 +603,7 @@ prop_compose! {
             has_credentials: user.count % 2 == 1,
             tokens_held: usize::from(user.count > 9),
             tokens_before_gift: (user.count > 99).then_some(0),
-            throttle: Throttle { user, sources, budget, trusted, last_wrong },
+            throttle: Throttle { user, sources, budget, home, last_source: trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
             invitation: invitation.map(|(digest, until)| Invitation { salt: Salt::NONE, digest, until }),
             handout: handout.map(|(digest, until, is_used)| Handout { salt: Salt::NONE, digest, until, is_used }),
