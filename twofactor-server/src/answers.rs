@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod answering;
+pub(crate) mod guesses;
 pub(crate) mod in_database;
 pub(crate) mod judged;
 pub(crate) mod memberships;

@@ -164,6 +164,9 @@ pub enum ServerError {
     /// A host has enrolled users without an invitation up to its quota.
     #[error("this host has enrolled as many users within an hour as it may")]
     EnrollmentsUsedUp,
+    /// A user's account has forgotten wrong codes.
+    #[error("more codes of {0} were wrong within an hour than the throttle lets through: the database was put back")]
+    PutBack(String),
     /// A host asks about too much that is refused to it.
     #[error("this host has asked too much in vain within an hour")]
     TooManyRefused,
@@ -291,6 +294,10 @@ impl Unusable for ServerError {
                     .to_owned()
             }
             Self::Signing(_) => "see names in [server] of twofactor.toml(5)".to_owned(),
+            Self::PutBack(_) => {
+                "who writes to the database? A server that is started anew judges again; see the logs of the hosts"
+                    .to_owned()
+            }
             Self::TooManyRefused => "is that host still yours? See the log of the server".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),
             Self::Clock(_) => "set the clock".to_owned(),

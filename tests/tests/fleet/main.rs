@@ -26,6 +26,7 @@ mod oneself;
 mod own_changes;
 mod permissions;
 mod program;
+mod put_back;
 mod races;
 mod relay;
 mod renewal;

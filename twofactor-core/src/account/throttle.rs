@@ -52,6 +52,12 @@ impl Limits {
         }
     }
 
+    /// Wrong codes that a budget allows within this time at most. `None` where nothing is delayed.
+    pub fn most_within(self, time: Duration) -> Option<u32> {
+        let forgiven = time.as_secs().div_ceil(self.max_delay.as_secs().max(1));
+        Some(self.burst()?.saturating_add(u32::try_from(forgiven).unwrap_or(u32::MAX)))
+    }
+
     /// Wrong codes that the delays allow at once: the free ones, and one for each delay that is shorter than the longest.
     /// `None` where nothing is delayed.
     fn burst(self) -> Option<u32> {
@@ -651,6 +657,7 @@ mod tests {
             assert!(guessed <= 11 + 2 * 96, "{logins} logins a day: {guessed} guesses");
             assert!(guessed <= alone + 3, "{logins} logins a day: {guessed} guesses, {alone} without any");
         }
+        assert!(guesses(1, 24, limits) <= limits.most_within(Duration::from_hours(24)).unwrap());
         let strict = Limits { free_attempts: 1, first_delay: Duration::from_mins(15), ..limits };
         assert!(guesses(1, 100, strict) <= 1 + 96);
     }

@@ -258,6 +258,9 @@ impl Server {
         let judged = self.accounts.judge(question, self.rules.counting_on(question.count), turn).await;
         match &judged {
             Err(ServerError::EnrollmentsUsedUp) => self.watch_enrollments(question.host),
+            Err(error @ ServerError::PutBack(user)) if self.alarms.is_due(&format!("guesses at {user}")) => {
+                complain(&format!("{error}. Its attempts are refused. Who writes to the database?"));
+            }
             Ok(Judged { is_over: true, .. }) | Err(ServerError::TooManyRefused) => {
                 self.has_asked_too_much(question.host);
             }

@@ -15,6 +15,7 @@ use twofactor_core::store::one_account::{Change, Decoy, OneAccount};
 use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 
+use crate::answers::guesses::Guesses;
 use crate::answers::judged::{Counted, Judged, Question, REFUSALS};
 use crate::answers::own_changes::answered;
 use crate::database::tables::{Account, Database, Found, Note, Written};
@@ -49,6 +50,7 @@ pub(crate) struct InDatabase {
     pub(crate) database: Arc<Database>,
     instance: String,
     decoy: Decoy,
+    guesses: Guesses,
 }
 
 impl InDatabase {
@@ -58,7 +60,8 @@ impl InDatabase {
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
-        Ok(Self { database, instance: data_encoding::HEXLOWER.encode(&random), decoy })
+        let instance = data_encoding::HEXLOWER.encode(&random);
+        Ok(Self { database, instance, decoy, guesses: Guesses::default() })
     }
 
     /// Does the work beside the questions, for ever.
@@ -73,11 +76,21 @@ impl InDatabase {
 
     /// Judges a question, and writes the judgement.
     pub(crate) async fn judge(&self, question: Question<'_>, rules: VerificationRules) -> Result<Judged, ServerError> {
+        if self.guesses.are_too_many(question.user, rules.limits) {
+            return Err(ServerError::PutBack(question.user.to_string()));
+        }
         let digest = self.database.digest_of(&question.host.name, &question.numbered()?)?;
         let began = Instant::now();
         for _ in 0..ROUNDS {
             match self.judge_once(question, &digest, rules).await {
-                Ok(Some(judged)) => return Ok(judged),
+                Ok(Some(judged)) => {
+                    if judged.wrong_codes.is_some() {
+                        self.guesses.count(question.user);
+                    } else if judged.answer.is_redemption() {
+                        self.guesses.forget(question.user);
+                    }
+                    return Ok(judged);
+                }
                 Ok(None) => {}
                 // If it was written all the same, the answer is read now.
                 Err(error) if error.is_passing() && began.elapsed() < STANDING_BY => sleep(PAUSE).await,

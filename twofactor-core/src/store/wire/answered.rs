@@ -41,6 +41,7 @@ impl Unusable for Said {
 
 pub(super) const ANSWER: &str = "answer";
 const FAILED: &str = "failed";
+const REDEEMED: &str = "redeemed";
 const BUSY: &str = "busy";
 
 pub(super) fn of_presence(presence: &Presence) -> Message {
@@ -68,7 +69,7 @@ pub(super) fn of_recovery_left(left: Option<usize>) -> Message {
 pub(super) fn of_redemption(redemption: &Redemption) -> Message {
     match redemption {
         Redemption::Redeemed(redeemed) => {
-            let message = Message::new(ANSWER, "redeemed").with_plain("reading", redeemed.reading);
+            let message = Message::new(ANSWER, REDEEMED).with_plain("reading", redeemed.reading);
             let message = with_factor(message, &redeemed.factor);
             match &redeemed.problem {
                 Some(problem) => with_error(message, problem),
@@ -191,6 +192,11 @@ impl Message {
     pub fn in_short(&self) -> String {
         let words = [ANSWER, "reason", "why", "token", "error"].map(|key| self.find(key).ok().flatten());
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// True for the answer to a code that was accepted.
+    pub fn is_redemption(&self) -> bool {
+        self.find(ANSWER).ok().flatten() == Some(REDEEMED)
     }
 
     /// True for the answer of a store that cannot answer.
@@ -343,7 +349,7 @@ impl Answered {
     pub(in crate::store) fn redemption(&self, readings: usize) -> Result<Redemption, WireError> {
         let hint = self.0.find("hint")?.map(ToOwned::to_owned);
         match self.0.get(ANSWER)? {
-            "redeemed" => {
+            REDEEMED => {
                 let problem = self.0.error()?.map(|said| StoreError::Unusable(Box::new(said)));
                 Ok(Redemption::Redeemed(Redeemed {
                     factor: self.0.factor()?,
