@@ -66,6 +66,9 @@ enum Command {
         /// At once
         #[arg(long)]
         now: bool,
+        /// Get none, and end with status 1 where it is not time yet
+        #[arg(long, conflicts_with = "now")]
+        check: bool,
     },
     /// Say whether the link runs, which certificate this host has, and which servers answer
     Status,
@@ -84,7 +87,12 @@ fn main() -> ExitCode {
             let again = if again { Again::Joins } else { Again::Refused };
             joining::run(&servers, &config, again).map(|line| journal::result(&line))
         }
-        Some(Command::Renew { now }) => {
+        Some(Command::Renew { check: true, .. }) => {
+            return ExitCode::from(u8::from(
+                membership(&config).is_ok_and(|membership| !renewing::is_time(&membership)),
+            ));
+        }
+        Some(Command::Renew { now, .. }) => {
             let when = if now { When::Now } else { When::Due };
             membership(&config)
                 .and_then(|membership| renewing::run(&membership, when))

@@ -53,6 +53,11 @@ pub(crate) fn run(membership: &Membership, when: When) -> Result<String, Failure
     Ok(line(&facts))
 }
 
+/// False where the certificate is not due yet. Where that cannot be said, renewing says why.
+pub(crate) fn is_time(membership: &Membership) -> bool {
+    Files::of(membership).facts().map_or(true, |present| is_due(&present, unix_time()))
+}
+
 fn from_one_of(servers: &[ServerAddress], tls: &Tls, key: NewKey) -> Result<IssuedCertificate, Failure> {
     let failed = |problem: String, hint: &str| Failure::new(Exit::Failed, problem, hint);
     let question = HostCall::Renew(key).message().line();

@@ -21,7 +21,7 @@ use super::{Enrolled, Fleet, is_accepted, question, redeem};
 const WEB1: &str = "web1.example.org";
 
 /// A program whose clock is off by so many seconds, or days with a `d` behind them.
-fn off(mut command: Command, by: &str) -> Command {
+pub(super) fn off(mut command: Command, by: &str) -> Command {
     command.env("LD_PRELOAD", requirements::faketime().unwrap()).env("FAKETIME", by);
     command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
     command

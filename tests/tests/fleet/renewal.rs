@@ -20,9 +20,11 @@ use twofactor_core::host::user::Person;
 use twofactor_core::store::broker::Broker;
 use twofactor_net::pem::certificates;
 use twofactor_tests::artifacts::link;
+use twofactor_tests::requirements;
 
+use super::clocks::off;
 use super::joining::added;
-use super::program::{Machine, said};
+use super::program::{Machine, Serving, said};
 use super::{Enrolled, Fleet, is_accepted, owner, redeem};
 
 /// A host with files of its own in a folder, whose link is started as systemd does, at a socket that outlives it.
@@ -39,11 +41,16 @@ impl Activated {
 
     /// The same at this address.
     pub(super) fn joined_through(machine: &Machine, address: SocketAddr, name: &str) -> Self {
+        Self::joined_by(machine, address, name, |command| command)
+    }
+
+    /// The same by a command that is changed like this.
+    fn joined_by(machine: &Machine, address: SocketAddr, name: &str, changed: fn(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let host = Self { folder, listener };
-        let mut command = host.command();
+        let mut command = changed(host.command());
         command.arg("join").arg(server(address)).stdin(Stdio::piped()).stderr(Stdio::piped());
         let mut joining = command.stdout(Stdio::null()).spawn().unwrap();
         let _ = writeln!(joining.stdin.take().unwrap(), "{}", added(machine, &[name]));
@@ -201,4 +208,55 @@ fn a_certificate_is_renewed_when_two_thirds_are_over_and_a_link_takes_it_up_with
     let refused = host.run(&["renew", "--now"]);
     assert!(!refused.status.success() && host.serial() == last, "{}", said(&refused));
     assert!(said(&refused).contains("take the certificate of this host no more"), "{}", said(&refused));
+}
+
+/// The unit that the timer starts.
+const UNIT: &str = include_str!("../../../etc/systemd/system/twofactor-link-renew.service");
+
+/// Runs the lines of that unit as systemd does, with a systemctl that writes down what it is asked for. Gives that.
+fn by_the_timer(host: &Activated) -> String {
+    let [systemctl, asked] = ["systemctl", "asked"].map(|name| host.place(name));
+    fs::write(&systemctl, format!("#!/bin/sh\necho \"$@\" >>{}\n", asked.display())).unwrap();
+    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = fs::remove_file(&asked);
+    let link = format!("{} --config {}", link().display(), host.place("twofactor.toml").display());
+    for key in ["ExecCondition=", "ExecStart=", "ExecStartPost="] {
+        for line in UNIT.lines().filter_map(|line| line.strip_prefix(key)) {
+            let line = line.replace("@SBINDIR@/twofactor-link", &link);
+            let line = line.replace("/bin/systemctl", &systemctl.display().to_string());
+            let ended = Command::new("sh").args(["-c", &line]).output().unwrap();
+            // The rest is skipped, and the unit has not failed (systemd.service(5)).
+            if key == "ExecCondition=" && matches!(ended.status.code(), Some(1..=254)) {
+                return String::new();
+            }
+            assert!(ended.status.success(), "{line}: {}", said(&ended));
+        }
+    }
+    fs::read_to_string(asked).unwrap_or_default()
+}
+
+#[test]
+fn the_timer_restarts_the_link_where_the_certificate_was_renewed_and_at_no_other_time() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let Some(machine) = central() else { return };
+    // By clocks that are 62 days behind: two thirds of the certificate's time are over.
+    let behind = |command| off(command, "-62d");
+    let mut serving = Serving(behind(machine.command(&["serve"])).spawn().unwrap());
+    machine.until_it_listens();
+    let host = Activated::joined_by(&machine, machine.address, "web1", behind);
+    serving.end();
+    let _serving = machine.serve();
+    let first = host.serial();
+    assert_eq!(
+        (by_the_timer(&host), host.serial() != first),
+        ("try-restart twofactor-link.service\n".to_owned(), true)
+    );
+    let second = host.serial();
+    assert_eq!((by_the_timer(&host), host.serial()), (String::new(), second));
+    // Renewing says what is wrong with a certificate that cannot be read.
+    fs::write(host.place("fleet/host.key"), "no key").unwrap();
+    fs::remove_file(host.place("fleet/host.pem")).unwrap();
+    assert!(host.run(&["renew", "--check"]).status.success() && !host.run(&["renew"]).status.success());
 }

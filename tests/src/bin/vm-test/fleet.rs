@@ -224,9 +224,14 @@ fn renewal(web1: &mut Guest, alice: &mut Codes) {
     };
     let before = digests(&web1.run(digest));
     let folder = "/run/systemd/system/twofactor-link-renew.service.d";
-    let drop_in = "[Service]\\nExecStart=\\nExecStart=/usr/sbin/twofactor-link renew --now\\n";
+    let drop_in = "[Service]\\nExecCondition=\\nExecStart=\\nExecStart=/usr/sbin/twofactor-link renew --now\\n";
+    let running = |web1: &mut Guest| web1.run("systemctl show --property=InvocationID twofactor-link.service");
+    let at_first = running(web1);
+    web1.run("systemctl start twofactor-link-renew.service");
+    assert_eq!(running(web1), at_first, "it is not due, and the link goes on");
     web1.run(&format!("mkdir -p {folder} && printf '{drop_in}' >{folder}/now.conf && systemctl daemon-reload"));
     web1.run("systemctl start twofactor-link-renew.service");
+    assert_ne!(running(web1), at_first, "the link has been handed the new one");
     let after = digests(&web1.run(digest));
     assert_eq!(after.len(), 2, "{after:?}");
     assert!(before.iter().zip(&after).all(|(before, after)| before != after), "another key and certificate");
