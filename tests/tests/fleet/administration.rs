@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::oathtool::{Authenticator, Kind};
@@ -33,9 +34,14 @@ fn phone(enrolled: &Value) -> Authenticator {
 
 /// A user whom the sysadmin enrolls on this machine.
 pub(crate) fn enrolled<S: Backing>(machine: &Machine<S>, name: &str) -> Enrolled {
-    let app = phone(&json(&machine.tool(&["enroll", name, "--no-confirm", "--json"])));
+    let shown = json(&machine.tool(&["enroll", name, "--no-confirm", "--json"]));
     let person = Person { name: UserName::new(name).unwrap(), uid: Uid(1001) };
-    Enrolled { person, app, recovery: Vec::new() }
+    let recovery = shown["recovery_codes"].as_array().unwrap().iter().map(|code| {
+        let digits = code.as_str().unwrap().replace('-', "");
+        RecoveryCode::new(digits.into()).unwrap()
+    });
+    let recovery = recovery.collect();
+    Enrolled { person, app: phone(&shown), recovery }
 }
 
 fn code(phone: &Authenticator, steps: u64) -> String {

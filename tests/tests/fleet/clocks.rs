@@ -8,14 +8,15 @@ use std::time::Duration;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::broker::{Broker, LINK};
 use twofactor_tests::artifacts::{debug, link, server};
-use twofactor_tests::private_host::private_host;
+use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements;
 
+use super::embedded::Files;
 use super::joining::{self, added};
 use super::login::link_of_command;
 use super::members::{self, Member};
 use super::network::{HELLO, ask};
-use super::program::{Machine, Serving, said};
+use super::program::{Backing, Machine, Serving, said};
 use super::{Enrolled, Fleet, is_accepted, question, redeem};
 
 const WEB1: &str = "web1.example.org";
@@ -78,6 +79,11 @@ fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
     }
 }
 
+/// The host of these stories.
+fn rule() -> String {
+    format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n")
+}
+
 #[test]
 fn the_clock_of_a_host_counts_for_nothing() {
     if !requirements::stopped_clock_met() {
@@ -85,23 +91,36 @@ fn the_clock_of_a_host_counts_for_nothing() {
     }
     let _ = (server(), link(), debug());
     private_host(|host| {
-        let rule = format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n");
-        let Some(machine) = joining::central(&rule) else { return };
-        let _serving = machine.serve();
-        let joined = joining::join(host, machine.address, &added(&machine, &[WEB1]), &[]);
-        assert!(joined.status.success(), "{}", said(&joined));
-        let store = Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12));
-        for (place, by) in ["+60", "-60", "+3600", "-3600"].into_iter().enumerate() {
-            let _linked = link_of_command(off(host.command(link()), by));
-            let alice = Enrolled::through(&store, &format!("alice{place}"));
-            // By the clock of the server: the code of the present is good, and none that the host's clock names.
-            let steps = by.parse::<i64>().unwrap() / 30;
-            assert!(steps.abs() < 10 || !is_accepted(redeem(&store, &alice.person, &alice.code(steps))), "{by}");
-            assert!(is_accepted(redeem(&store, &alice.person, &alice.code(0))), "{by}");
-            let status = off(host.command(&debug().tool), by).args(["fleet", "status"]).output().unwrap();
-            assert!(status.status.success(), "{by}: {}", said(&status));
-        }
+        let Some(machine) = joining::central(&rule()) else { return };
+        hosts_clock(host, &machine);
     });
+}
+
+#[test]
+fn the_clock_of_a_host_counts_for_nothing_in_a_fleet_in_files() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let _ = (server(), link(), debug());
+    private_host(|host| hosts_clock(host, &joining::with_own_authority(Machine::on(Files::new()), &rule())));
+}
+
+/// The clock of the private host counts for nothing.
+fn hosts_clock<S: Backing>(host: &Host, machine: &Machine<S>) {
+    let _serving = machine.serve();
+    let joined = joining::join(host, machine.address, &added(machine, &[WEB1]), &[]);
+    assert!(joined.status.success(), "{}", said(&joined));
+    let store = Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12));
+    for (place, by) in ["+60", "-60", "+3600", "-3600"].into_iter().enumerate() {
+        let _linked = link_of_command(off(host.command(link()), by));
+        let alice = Enrolled::through(&store, &format!("alice{place}"));
+        // By the clock of the server: the code of the present is good, and none that the host's clock names.
+        let steps = by.parse::<i64>().unwrap() / 30;
+        assert!(steps.abs() < 10 || !is_accepted(redeem(&store, &alice.person, &alice.code(steps))), "{by}");
+        assert!(is_accepted(redeem(&store, &alice.person, &alice.code(0))), "{by}");
+        let status = off(host.command(&debug().tool), by).args(["fleet", "status"]).output().unwrap();
+        assert!(status.status.success(), "{by}: {}", said(&status));
+    }
 }
 
 #[test]

@@ -60,16 +60,16 @@ impl Backing for Files {
 }
 
 /// A server of this process on a folder.
-struct Central {
-    folder: Files,
+pub(crate) struct Central {
+    pub(crate) folder: Files,
     key_file: PathBuf,
     _keys: tempfile::TempDir,
-    runtime: Arc<Runtime>,
-    servers: Vec<Arc<Server>>,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) servers: Vec<Arc<Server>>,
 }
 
 impl Central {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (folder, keys) = (Files::new(), tempfile::tempdir().unwrap());
         let key_file = keys.path().join("seed.key");
         init_keys(&key_file, None).unwrap();
@@ -86,7 +86,7 @@ impl Central {
         Server::open_files(self.folder.path(), read_keys(&self.key_file, owner()).unwrap(), &config)
     }
 
-    fn host(&self, name: &str) -> Asking {
+    pub(crate) fn host(&self, name: &str) -> Asking {
         Asking::new(name, true, &self.servers, &self.runtime)
     }
 

@@ -130,6 +130,27 @@ fn a_number_of_changes_that_was_set_back_keeps_no_revoked_host() {
 }
 
 #[test]
+fn a_certificate_from_before_a_revocation_is_not_renewed_though_its_row_and_the_number_of_changes_were_set_back() {
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let web1 = Member::joined(&machine, WEB1);
+    assert!(is_heard(&web1, &machine));
+    let sql = |statement: &str| machine.postgres.sql(statement);
+    sql(
+        "create table kept as table twofactor.certificate; create table before as select changes from twofactor.authority",
+    );
+    assert!(machine.tool(&["host", "revoke", WEB1]).status.success());
+    added(&machine, &[WEB1]);
+    // So a server goes by what it knows of the host, for some seconds.
+    sql("insert into twofactor.certificate table kept;
+         update twofactor.authority set changes = before.changes from before");
+    let line = HostCall::Renew(new_key(&HostKey::generate().unwrap())).message().line().unwrap();
+    let answer = ask(&mut web1.connect(machine.address), &line).unwrap();
+    assert!(answer.in_short().starts_with("failed "), "{}", answer.in_short());
+    assert_eq!(sql("select count(*) from twofactor.certificate"), "1", "no other was made");
+}
+
+#[test]
 fn the_name_of_a_row_that_was_changed_stands_in_no_command() {
     const NAME: &str = "web2 --again; reboot #";
     let Some(machine) = central() else { return };

@@ -1,16 +1,23 @@
 //! Links that are killed, and servers that are away, while users log in.
 
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::Store as _;
+use twofactor_core::store::broker::{Broker, LINK};
 use twofactor_tests::artifacts::{link, server};
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::ReturnCode;
-use twofactor_tests::private_host::private_host;
+use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 
 use super::login::{WEB1, join};
 use super::program::Machine;
@@ -69,6 +76,72 @@ fn a_link_that_is_killed_in_the_middle_of_logins_loses_no_code_and_lets_no_user_
     assert_eq!(machine.postgres.sql(accepted), "1 1");
     let _ = link.kill();
     let _ = link.wait();
+}
+
+/// Runs `sudo true` so many times as this user, with password and code.
+fn calling_sudo(host: &Host, user: &str, code: &str, times: usize) -> Child {
+    let script = format!(
+        "for call in $(seq {times}); do printf '%s\\n' '{PASSWORD}' '{code}' | sudo -S -k true 2>/dev/null && echo let-in; done; true"
+    );
+    let mut command: Command = host.command("setpriv");
+    command.args(["--reuid", user, "--regid", user, "--init-groups", "sh", "-c", &script]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// The number of calls that were let in.
+fn let_in(calls: Child) -> usize {
+    let output = calls.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8_lossy(&output.stdout).matches("let-in").count()
+}
+
+#[test]
+fn while_the_server_is_away_two_hundred_calls_of_sudo_do_not_wait_each_and_an_administrator_is_let_in() {
+    // One after the other they would take as long as the delay after each refusal, which is not of this story.
+    const SHELLS: usize = 20;
+    const OF_EACH: usize = 10;
+    // The pause of a server that has failed.
+    const PAUSE: u64 = 15;
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n"))
+        else {
+            return;
+        };
+        let stack = "auth required pam_unix.so nodelay\nauth required pam_twofactor.so\n\
+                     account required pam_unix.so\nsession required pam_permit.so\n";
+        host.system_service("sudo", stack);
+        let mut sudoers = fs::OpenOptions::new().append(true).open("/etc/sudoers").unwrap();
+        writeln!(sudoers, "Defaults passwd_tries=1\nalice, admin ALL=(ALL) ALL").unwrap();
+        // Before the host is one of the fleet: after it, root makes such an account by --local alone.
+        let admin = host.user_with_fob("admin");
+        host.add_user("alice");
+        let mut serving = machine.serve();
+        let _linked = join(host, &machine, &machine.site.host(WEB1));
+        let alice = Enrolled::through(&Broker::link(Path::new(LINK), Owner::ROOT, Duration::from_secs(12)), "alice");
+        let once = |user: &str, code: &str| let_in(calling_sudo(host, user, code, 1)) == 1;
+        assert!(once("alice", &alice.code(0)) && once("admin", &admin.next_code()));
+
+        // In its place a program that takes connections, and says nothing. The kernel keeps them until they are counted.
+        let _ = serving.0.kill();
+        let _ = serving.0.wait();
+        let silent = TcpListener::bind(machine.address).unwrap();
+        silent.set_nonblocking(true).unwrap();
+        let began = Instant::now();
+        let calls: Vec<Child> = (0..SHELLS).map(|_| calling_sudo(host, "alice", &alice.code(1), OF_EACH)).collect();
+        assert!(once("admin", &admin.next_code()), "meanwhile");
+        assert_eq!(calls.into_iter().map(let_in).sum::<usize>(), 0);
+        let all = began.elapsed();
+        let connections = std::iter::from_fn(|| silent.accept().ok()).count();
+        println!("{} calls of sudo without a server: {all:?}, {connections} of them have tried it", SHELLS * OF_EACH);
+        // After each pause those try the server that call at once, and no others.
+        let rounds = 1 + usize::try_from(all.as_secs() / PAUSE).unwrap();
+        assert!((1..=SHELLS * rounds).contains(&connections), "{connections} have tried it in {all:?}");
+        let refusal = ["user=alice service=sudo", "reason=store-unavailable"];
+        let refused = host.log().into_iter().filter(|line| refusal.iter().all(|part| line.text.contains(part)));
+        assert_eq!(refused.count(), SHELLS * OF_EACH);
+        assert!(once("admin", &admin.next_code()), "afterwards");
+    });
 }
 
 #[test]

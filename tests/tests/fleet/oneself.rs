@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
+use std::thread::sleep;
 use std::time::Duration;
 
 use nix::unistd::User;
@@ -14,10 +15,12 @@ use twofactor_tests::artifacts::{link, server};
 use twofactor_tests::oneself::answering_for_the_secret;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::requirements;
 
+use super::clocks::off;
 use super::login::{Linked, WEB1, join};
 use super::program::{Machine, Serving, said};
-use super::{Enrolled, Fleet};
+use super::{Enrolled, Fleet, now};
 
 /// A host that may ask about logins, and further what is named here.
 fn may(name: &str, what: &str) -> String {
@@ -228,5 +231,62 @@ fn a_program_without_root_is_judged_by_the_fleet_and_a_code_is_good_once_there()
         host.assert_logged(&["broker:auth", "user=alice", "no link to the servers of the fleet listens"]);
         assert!(!Path::new("/var/lib/twofactor/users/alice").exists(), "no account is made here");
         let _ = fs::metadata(LINK);
+    });
+}
+
+#[test]
+fn a_first_app_takes_an_invitation_of_the_central_machine_that_is_the_users_own_unused_and_not_too_old() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let _ = (server(), link());
+    private_host(|host| {
+        let Some(machine) = Machine::new() else { return };
+        machine.make_keys();
+        let rule = may(WEB1, "\"login\", \"enroll\", \"self\"");
+        machine.configure(&format!("[enrollment]\ninvitation = \"required\"\n{rule}"));
+        let _serving = machine.serve();
+        let (_linked, _broker) = (join(host, &machine, &machine.site.host(WEB1)), host.broker());
+        for user in ["bob", "carol"] {
+            host.add_user(user);
+        }
+        let invited = |mut command: Command| json(&command.output().unwrap());
+        let invite = |user: &str| invited(machine.tool_command(&["invite", user, "--json"]));
+        let code = |invited: &Value| invited["invitation"].as_str().unwrap().to_owned();
+        let enroll = |user: &str, typed: &str| {
+            let command = host.twofactor_of(user, &["--json", "self", "enroll", "--qr", "none"]);
+            answering_for_the_secret(command, &format!("{typed}\n"), |phone| format!("{}\n", phone.code(0)))
+        };
+        let not_enrolled = |user: &str, typed: &str| {
+            let (phone, output) = enroll(user, typed);
+            assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+            assert!(!opens(host, user, &phone.code(1)));
+        };
+
+        assert_eq!(status(host, "bob")["may_enroll"], "invitation");
+        refused(&own(host, "bob", &["self", "enroll"], "\n"), 5, "takes an invitation code");
+        // By a clock that is behind, within what a server takes: it is good for some seconds.
+        let short = invited(off(machine.tool_command(&["invite", "bob", "--valid", "1m", "--json"]), "-55"));
+        let until = now().seconds() + 5;
+        let carols = code(&invite("carol"));
+        not_enrolled("bob", &carols);
+        while now().seconds() <= until {
+            sleep(Duration::from_millis(100));
+        }
+        not_enrolled("bob", &code(&short));
+
+        let bobs = code(&invite("bob"));
+        let (phone, output) = enroll("bob", &bobs);
+        assert_eq!(recovery_codes(&json(&output)).len(), 10);
+        assert!(opens(host, "bob", &phone.code(1)));
+        let reset = machine.tool(&["reset", "bob", "--yes"]);
+        assert!(reset.status.success(), "{}", said(&reset));
+        not_enrolled("bob", &bobs);
+        let (_, output) = enroll("carol", &carols);
+        assert!(output.status.success(), "carol's was not used by bob: {}", said(&output));
+        let made = machine
+            .postgres
+            .sql("select name, detail from twofactor.audit where event = 'self-enroll' order by number");
+        assert_eq!(made.matches("changed").count(), 2, "{made}");
     });
 }

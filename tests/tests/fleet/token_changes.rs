@@ -112,14 +112,26 @@ fn of_a_list_all_tokens_are_assigned_or_none() {
 #[test]
 fn changes_of_tokens_and_logins_of_their_owner_lose_nothing_of_each_other() {
     let Some(fleet) = Fleet::with_servers(2) else { return };
+    changes_beside_logins(&fleet);
+}
+
+#[test]
+fn under_serializable_isolation_changes_of_tokens_and_logins_lose_nothing_of_each_other() {
+    let Some(fleet) = Fleet::with_servers_on(2, &["default_transaction_isolation=serializable"]) else { return };
+    changes_beside_logins(&fleet);
+    assert!(fleet.postgres.log().contains("could not serialize access"), "none had to be repeated");
+}
+
+/// Changes of tokens and logins of their owner lose nothing of each other.
+fn changes_beside_logins(fleet: &Fleet) {
     let alice = Enrolled::at(&fleet.host("web1"), "alice");
     let fobs: Vec<Fob> = (0..4).map(|number| Fob::random(&format!("A{number}"))).collect();
-    stock(&central(&fleet), "acme", &fobs);
+    stock(&central(fleet), "acme", &fobs);
     let ended = AtomicBool::new(false);
     let accepted = AtomicU64::new(0);
     let code = alice.code(0);
     thread::scope(|scope| {
-        let (fleet, ended, accepted, alice, code) = (&fleet, &ended, &accepted, &alice, &code);
+        let (ended, accepted, alice, code) = (&ended, &accepted, &alice, &code);
         for number in 0..2 {
             scope.spawn(move || {
                 let store = fleet.host(&format!("web{number}"));
@@ -148,9 +160,9 @@ fn changes_of_tokens_and_logins_of_their_owner_lose_nothing_of_each_other() {
         assert!(done.iter().all(Result::is_ok));
     });
     assert_eq!(accepted.load(Ordering::SeqCst), 1, "one code opens one session");
-    let status = central(&fleet).status(&alice.person.name).unwrap().unwrap();
+    let status = central(fleet).status(&alice.person.name).unwrap().unwrap();
     assert_eq!((status.tokens.len(), status.apps.len()), (4, 1));
-    central(&fleet).unlock(&alice.person.name).unwrap();
+    central(fleet).unlock(&alice.person.name).unwrap();
     let store = fleet.host("web1");
     for fob in &fobs {
         assert!(is_accepted(redeem(&store.store(), &alice.person, &fob.code(0))), "{}", fob.serial);
