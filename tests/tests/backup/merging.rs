@@ -55,6 +55,25 @@ fn what_is_missing_comes_back_and_what_is_there_stays() {
 }
 
 #[test]
+fn on_a_host_of_a_fleet_it_says_whose_accounts_are_of_that_host_alone() {
+    host(|host| {
+        host.user_with_app("alice");
+        let file = back_up(host, "codes");
+        begin_anew();
+        const OF_THIS_HOST: &str = "accounts of this host alone, which come before those of the fleet";
+        assert!(!restore(host, &file, &[]).contains(OF_THIS_HOST), "a host alone");
+
+        std::fs::remove_dir_all("/var/lib/twofactor/users/alice").unwrap();
+        host.configure(
+            "[fleet]\nservers = [\"otp1.example.org\"]\nca = \"/etc/ca.pem\"\ncertificate = \"/etc/c.pem\"\nkey = \"/etc/k.pem\"\n",
+        );
+        let said = restore(host, &file, &["--merge"]);
+        assert!(said.contains(&format!("{OF_THIS_HOST}: alice")), "{said}");
+        assert!(!restore(host, &file, &["--merge"]).contains(OF_THIS_HOST), "none came back");
+    });
+}
+
+#[test]
 fn a_merge_that_is_repeated_changes_nothing_more_and_a_damaged_file_nothing_at_all() {
     host(|host| {
         if !programs_met(&["sqlite3"]) {
