@@ -108,6 +108,8 @@ pub(crate) fn trials(root: &Path, packages: &[PathBuf; 3], say: &impl Fn(&str)) 
     say("the central machine is on PostgreSQL as the guide says, and the host joins anew");
     other_keys(&mut central, &mut web1, &mut alice);
     say("the keys are changed as the guide says");
+    groups(&mut central, &mut web1, &mut alice);
+    say("a host asks about the groups that the guide gives it");
     central.run("twofactor host revoke web1.example.org");
     let code = alice.app.counter_codes(alice.next, 1).remove(0);
     assert!(!web1.opens("root", "alice", &code), "a revoked host");
@@ -166,6 +168,24 @@ fn join(central: &mut Guest, web1: &mut Guest, again: &str) {
             web1.run(&line);
         }
     }
+    web1.run("systemctl is-enabled --quiet twofactor-link-renew.timer");
+    web1.run("systemctl is-active --quiet twofactor-link-renew.timer");
+}
+
+/// The configuration of "What a host may": hosts called web something ask about the group web, as the central machine knows it.
+fn groups(central: &mut Guest, web1: &mut Guest, alice: &mut Codes) {
+    for lines in section("What a host may").configurations() {
+        append(central, lines);
+    }
+    central.run("groupadd web && useradd --groups web alice");
+    central.run("twofactor-server check && systemctl restart twofactor-server");
+    web1.run("sleep 16");
+    assert!(web1.opens("root", "alice", &alice.next()), "of the group");
+    central.run("gpasswd --delete alice web");
+    let code = alice.next();
+    assert!(!web1.opens("root", "alice", &code), "of the group no more");
+    central.run("gpasswd --add alice web");
+    assert!(web1.opens("root", "alice", &code), "the code was not looked at");
 }
 
 fn look_at(central: &mut Guest, web1: &mut Guest) {

@@ -24,9 +24,13 @@ impl Section {
         blocks.into_iter().nth(block).unwrap_or_else(|| panic!("{}: no block {block} of commands", self.heading))
     }
 
-    /// The first piece of configuration.
+    /// The pieces of configuration.
+    pub(crate) fn configurations(&self) -> impl Iterator<Item = &[String]> {
+        self.blocks.iter().filter(|(language, _)| language == "toml").map(|(_, lines)| lines.as_slice())
+    }
+
+    /// The first of them.
     pub(crate) fn configuration(&self) -> &[String] {
-        let found = self.blocks.iter().find(|(language, _)| language == "toml");
-        &found.unwrap_or_else(|| panic!("{}: no configuration", self.heading)).1
+        self.configurations().next().unwrap_or_else(|| panic!("{}: no configuration", self.heading))
     }
 }
