@@ -56,11 +56,11 @@ fn what_is_missing_comes_back_and_what_is_there_stays() {
 
 #[test]
 fn on_a_host_of_a_fleet_it_says_whose_accounts_are_of_that_host_alone() {
+    const OF_THIS_HOST: &str = "accounts of this host alone, which come before those of the fleet";
     host(|host| {
         host.user_with_app("alice");
         let file = back_up(host, "codes");
         begin_anew();
-        const OF_THIS_HOST: &str = "accounts of this host alone, which come before those of the fleet";
         assert!(!restore(host, &file, &[]).contains(OF_THIS_HOST), "a host alone");
 
         std::fs::remove_dir_all("/var/lib/twofactor/users/alice").unwrap();
