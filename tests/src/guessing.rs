@@ -91,7 +91,7 @@ impl Guesses {
             let now = start.after(Duration::from_secs(second));
             if logins_a_day > 0 && second % (DAY / logins_a_day) == 0 {
                 assert_eq!(throttle.blocked_until(&home, limits, now), None, "the user is never delayed");
-                throttle.accept(&home);
+                throttle.accept(&home, limits, now);
             }
             while throttle.blocked_until(&from.source(guessed), limits, now).is_none() {
                 throttle.charge(&from.source(guessed), Salt::NONE.fingerprint(&guessed.to_string()), limits, now);
@@ -128,7 +128,7 @@ impl Guesses {
             }
             for (user, throttle) in (0..).zip(&mut throttles) {
                 if minute % MINUTES == user % MINUTES {
-                    throttle.accept(&last_login);
+                    throttle.accept(&last_login, limits, now);
                 }
                 for source in &claimed {
                     #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]

@@ -11,7 +11,7 @@
 //!
 //! In a fleet a source is an address at a host, and the host of the last accepted login has a budget of its own: an attempt there, from
 //! another address or by a program without root, is judged by what was guessed there, so no other host delays it. A host that becomes
-//! the host of the last login begins with what the budget of all has counted, or each login elsewhere would make room for guesses.
+//! the host of the last login begins with what was counted before, or each login elsewhere would make room for guesses.
 //!
 //! With the default limits an attacker who has the password and guesses without pause gets 96 guesses a day, and eleven more
 //! on the first, however many addresses he has and however often the user logs in; with five acceptable codes out of 10^6
@@ -224,10 +224,11 @@ impl Failures {
         }
     }
 
-    /// This budget after one wrong code more, and no further than what delays by one `max_delay`.
-    fn spent(self, limits: Limits, now: UnixTime) -> Self {
+    /// This budget after one wrong code more. Further than what delays by one `max_delay` it goes by `over` codes at most.
+    fn spent(self, over: u32, limits: Limits, now: UnixTime) -> Self {
         let Self { count, last } = self.drained(limits, now);
-        Self { count: count.saturating_add(1).min(limits.burst().unwrap_or(u32::MAX)), last }
+        let most = limits.burst().map_or(u32::MAX, |burst| burst.saturating_add(over));
+        Self { count: count.saturating_add(1).min(most), last }
     }
 
     /// The moment from which a budget allows another wrong code; `None` when that is now.
@@ -265,7 +266,8 @@ pub struct Throttle {
     pub sources: Vec<SourceRecord>,
     /// Wrong codes from anywhere but the trusted source, as a budget. No login forgives them, only time.
     pub budget: Failures,
-    /// The same of the host of the last accepted login, where it is one of a fleet.
+    /// The same of the host of the last accepted login, where it is one of a fleet. From the trusted source as well: who holds that
+    /// host can claim it.
     pub home: Failures,
     /// The source of the last accepted login. One that is never trusted stands here where it names the host.
     pub last_source: Option<Source>,
@@ -336,10 +338,11 @@ impl Throttle {
         self.last_wrong = Some((answer, now));
         self.user = self.user.charged(now);
         if !self.trusts(source) {
-            self.budget = self.budget.spent(limits, now);
-            if self.is_at_home(source) {
-                self.home = self.home.spent(limits, now);
-            }
+            self.budget = self.budget.spent(0, limits, now);
+        }
+        if self.is_at_home(source) {
+            // The trusted source is not held up by it: its guesses go on top, or who claims both would have twice as many.
+            self.home = self.home.spent(1, limits, now);
         }
         if let Some(record) = self.sources.iter_mut().find(|record| record.source == *source) {
             record.failures = record.failures.charged(now);
@@ -355,12 +358,14 @@ impl Throttle {
     }
 
     /// Forgets what an accepted login from `source` makes up for, which is nothing of the budgets, and trusts that source from now on.
-    pub fn accept(&mut self, source: &Source) {
+    pub fn accept(&mut self, source: &Source, limits: Limits, now: UnixTime) {
         self.sources.retain(|record| record.source != *source);
         let largest = self.sources.iter().map(|record| record.failures).max_by_key(|failures| failures.count);
         self.user = largest.unwrap_or_default();
         if !self.is_at_home(source) {
-            self.home = if source.host().is_some() { self.budget } else { Failures::default() };
+            let budgets = [self.home, self.budget].map(|budget| budget.drained(limits, now));
+            let larger = budgets.into_iter().max_by_key(|budget| budget.count).filter(|_| source.host().is_some());
+            self.home = larger.unwrap_or_default();
         }
         self.last_source = (source.0 != UNNAMED).then(|| source.clone());
         self.last_wrong = None;
@@ -406,7 +411,7 @@ mod tests {
         let mut throttle = Throttle::default();
         let (home, elsewhere, limits, hour) =
             (from("home/"), from("web1/192.0.2.7"), Limits::default(), Duration::from_hours(1));
-        throttle.accept(&home);
+        throttle.accept(&home, Limits::default(), NOW);
         assert_eq!(throttle.paused_until(&elsewhere, hour, NOW), None);
         throttle.charge(&elsewhere, digest(0), limits, NOW);
         for source in [&elsewhere, &from("web1/192.0.2.8")] {
@@ -417,7 +422,7 @@ mod tests {
         throttle.charge(&home, digest(1), limits, later(10));
         assert_eq!(throttle.paused_until(&home, hour, later(11)), Some(later(3610)));
         // A login there makes room there, and nowhere else.
-        throttle.accept(&home);
+        throttle.accept(&home, Limits::default(), NOW);
         assert_eq!(throttle.paused_until(&home, hour, later(12)), None);
         assert_eq!(throttle.paused_until(&elsewhere, hour, later(12)), Some(later(3600)));
     }
@@ -452,7 +457,7 @@ mod tests {
     fn a_stranger_cannot_lock_out_the_source_that_logged_in_last() {
         let (home, stranger, limits) = (from("192.0.2.7"), from("198.51.100.9"), Limits::default());
         let mut throttle = Throttle::default();
-        throttle.accept(&home);
+        throttle.accept(&home, Limits::default(), NOW);
         for number in 0..50 {
             throttle.charge(&stranger, digest(number), Limits::default(), NOW);
         }
@@ -471,7 +476,7 @@ mod tests {
         for number in 0..8 {
             throttle.charge(&stranger, digest(number), Limits::default(), NOW);
         }
-        throttle.accept(&home);
+        throttle.accept(&home, Limits::default(), NOW);
         assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
         assert_eq!(throttle.user.count, 8, "nor does it let a stranger begin again from another address");
     }
@@ -486,21 +491,21 @@ mod tests {
                 assert_ne!(there, elsewhere, "counts of their own");
                 assert_eq!(from(there.as_str()), there, "the stored text is read back");
                 let mut throttle = Throttle::default();
-                throttle.accept(&there);
+                throttle.accept(&there, Limits::default(), NOW);
                 assert!(!throttle.trusts(&there), "{there}");
                 for number in 0..11 {
                     throttle.charge(&there, digest(number), limits, NOW);
                 }
-                throttle.accept(&there);
+                throttle.accept(&there, Limits::default(), NOW);
                 assert_eq!((throttle.budget.count, throttle.home.count), (11, 11));
                 assert_eq!(throttle.blocked_until(&there, limits, NOW), Some(later(900)), "{there}");
                 assert_eq!(throttle.blocked_until(&elsewhere, limits, NOW), Some(later(900)), "{there}");
             }
         }
         let mut throttle = Throttle::default();
-        throttle.accept(&Source::claimed());
+        throttle.accept(&Source::claimed(), Limits::default(), NOW);
         assert_eq!(throttle.last_source, None, "a host alone");
-        throttle.accept(&from("192.0.2.7").at_host("web1"));
+        throttle.accept(&from("192.0.2.7").at_host("web1"), Limits::default(), NOW);
         assert!(throttle.trusts(&from("web1/192.0.2.7")));
     }
 
@@ -510,7 +515,7 @@ mod tests {
         let pause = Duration::from_hours(1);
         for login in ["192.0.2.7", "?"].map(|rhost| from(rhost).at_host("home")) {
             let mut throttle = Throttle::default();
-            throttle.accept(&login);
+            throttle.accept(&login, Limits::default(), NOW);
             for number in 0..200 {
                 throttle.charge(&from(&format!("web{}/192.0.2.9", number % 20)), digest(number), limits, later(5));
             }
@@ -538,7 +543,7 @@ mod tests {
         for second in 0..24 * 3600 {
             if second % (24 * 3600 / logins) == 0 {
                 let host = if second % 7 < 3 { "web1" } else { "home" };
-                throttle.accept(&from("192.0.2.7").at_host(host));
+                throttle.accept(&from("192.0.2.7").at_host(host), limits, later(second));
             }
             for host in ["home", "web1", "web2"] {
                 let stranger = from(&format!("{host}/host-{guessed}.example.org"));
@@ -633,7 +638,7 @@ mod tests {
         for second in 0..days * 24 * 3600 {
             if logins_a_day > 0 && second % (24 * 3600 / logins_a_day) == 0 {
                 assert_eq!(throttle.blocked_until(&home, limits, later(second)), None, "the user is never delayed");
-                throttle.accept(&home);
+                throttle.accept(&home, limits, later(second));
             }
             loop {
                 let stranger = from(&format!("host-{guessed}.example.org"));
@@ -685,7 +690,7 @@ mod tests {
     fn the_budget_is_forgiven_by_time_alone_and_soon_after_limits_are_loosened() {
         let (home, limits) = (from("192.0.2.7"), Limits::default());
         let mut throttle = Throttle::default();
-        throttle.accept(&home);
+        throttle.accept(&home, Limits::default(), NOW);
         for number in 0..20 {
             throttle.charge(&home, digest(number), limits, NOW);
         }
@@ -693,8 +698,8 @@ mod tests {
         for number in 0..11 {
             throttle.charge(&from("198.51.100.9"), digest(number), limits, NOW);
         }
-        throttle.accept(&home);
-        throttle.accept(&from("198.51.100.9"));
+        throttle.accept(&home, Limits::default(), NOW);
+        throttle.accept(&from("198.51.100.9"), Limits::default(), NOW);
         assert_eq!(throttle.user.count, 0);
         let new = from("203.0.113.1");
         assert_eq!(throttle.blocked_until(&new, limits, NOW), Some(later(900)));

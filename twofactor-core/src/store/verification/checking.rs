@@ -43,11 +43,11 @@ impl Verification for Checking<'_> {
     }
 
     fn look(self, before: State, mut charged: State) -> Result<Judged<Self::Outcome>, StoreError> {
-        let Presented { wallet, attempt, rules, .. } = self.presented;
+        let Presented { wallet, attempt, rules, now, .. } = self.presented;
         let (kept, verdict) = match wallet.judge(attempt.readings, None, &before, &self.presented.tolerance()) {
             Judgement::Right { proof, uses, .. } => {
                 let mut burned = before.burning(uses);
-                burned.throttle_of_mut(rules.count).accept(attempt.source);
+                burned.throttle_of_mut(rules.count).accept(attempt.source, rules.limits, now);
                 (Some(burned), Verdict::Right(Credential::of(*proof)))
             }
             Judgement::Replayed { .. } => (Some(before), Verdict::Replayed),

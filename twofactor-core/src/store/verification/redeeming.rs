@@ -109,7 +109,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
     let mut state = before.after(uses);
     state.uid = Some(person.uid);
     state.has_credentials = wallet.credentials.is_some();
-    state.throttle_of_mut(rules.count).accept(attempt.source);
+    state.throttle_of_mut(rules.count).accept(attempt.source, rules.limits, now);
     let opener = proof.opener();
     let factor = Factor::of(proof, wallet, &state);
     let name = match &factor {

@@ -35,12 +35,12 @@ impl Verification for Stripped<'_> {
     }
 
     fn look(self, before: State, _: State) -> Result<Judged<Stripping>, StoreError> {
-        let Presented { wallet, attempt, rules, .. } = self.0;
+        let Presented { wallet, attempt, rules, now, .. } = self.0;
         let (kept, stripping) = match wallet.judge(attempt.readings, None, &before, &self.0.tolerance()) {
             Judgement::Right { reading, proof, uses } => {
                 let mut after = before.after(uses);
                 after.has_credentials = wallet.credentials.is_some();
-                after.throttle_of_mut(rules.count.where_none_is_needed()).accept(attempt.source);
+                after.throttle_of_mut(rules.count.where_none_is_needed()).accept(attempt.source, rules.limits, now);
                 let factor = Factor::of(*proof, wallet, &after);
                 (Some(after), Stripping::Burned { reading, factor })
             }
