@@ -129,6 +129,14 @@ fn a_lost_answer_is_given_again_from_the_file_for_half_a_minute() {
 }
 
 #[test]
+fn a_host_that_names_long_services_fills_no_account_in_files() {
+    let central = Central::new();
+    logins::no_host_fills_an_account(&central.host("home"), |host, question| central.answer(host, question));
+    let state = fs::metadata(central.folder.path().join("accounts/users/alice/state")).unwrap().len();
+    assert_eq!(state, 8192);
+}
+
+#[test]
 fn a_folder_has_one_server_and_is_private() {
     let central = Central::new();
     let refused = || central.server().err().unwrap().to_string();

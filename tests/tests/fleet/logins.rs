@@ -86,3 +86,25 @@ pub(crate) fn guesses_delay_no_login_at_home(home: &Asking, hostile: &Asking) {
     assert!(throttled, "guesses are slowed");
     assert!(is_accepted(redeem_from("203.0.113.5", &home.store(), &alice.person, &alice.code(1))));
 }
+
+/// A host names the service of a login as it likes, and says for how long it is remembered. However often it does so, the account has
+/// room, the memory is short, and its user logs in elsewhere.
+pub(crate) fn no_host_fills_an_account(home: &Asking, ask: impl Fn(&str, &[u8]) -> Message) {
+    let alice = Enrolled::at(home, "alice");
+    let service = "s".repeat(14_000);
+    let asked = |verb: &str, more: &str, number: usize| {
+        let line = format!(
+            " version=1 ask={verb} user=alice uid=1001{more} factors=app,recovery service={number}{service} \
+             address=192.0.2.7 seconds={}",
+            u64::MAX
+        );
+        ask("hostile", line.as_bytes()).in_short()
+    };
+    for (number, code) in alice.recovery.iter().enumerate() {
+        let answer = asked("redeem", &format!(" reading={} source=192.0.2.7", code.expose()), number);
+        assert!(answer.starts_with("redeemed"), "{number}: {answer}");
+    }
+    assert_eq!(asked("remembers", "", 2), "remembered", "what it has named is remembered for it");
+    assert_ne!(asked("remembers", "", 3), "remembered");
+    assert!(is_accepted(redeem(&home.store(), &alice.person, &alice.code(0))), "she is locked out");
+}

@@ -300,6 +300,14 @@ fn a_lost_answer_is_given_again_for_the_same_attempt_and_for_no_other() {
 }
 
 #[test]
+fn a_host_that_names_long_services_fills_no_account() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    logins::no_host_fills_an_account(&fleet.host("home"), |host, question| fleet.answer(host, question));
+    let size: usize = fleet.postgres.sql("select length(sealed) from twofactor.state").parse().unwrap();
+    assert!(size < 4096, "{size} bytes");
+}
+
+#[test]
 fn a_host_that_may_not_enroll_changes_nothing() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
     logins::enrolls_no_user(&fleet.host("web1"), &Asking::new("web2", false, &fleet.servers, &fleet.runtime));

@@ -1,8 +1,10 @@
 //! Accepted logins that spare those like them the code for a while (`remember`).
 //!
-//! Invariants: only a login from an address is remembered, for one service; their number is bounded; and what opened
-//! the one must still open the other. So whatever is taken from a user is taken with all it is remembered for.
+//! Invariants: only a login from an address is remembered, for one service; their number is bounded, as are the size and the duration
+//! of each, also of those that a host of a fleet names as it likes; and what opened the one must still open the other. So whatever is
+//! taken from a user is taken with all it is remembered for.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -13,6 +15,12 @@ use crate::host::clock::UnixTime;
 /// Most accepted logins that are remembered for one user.
 pub const MOST_MEMORIES: usize = 16;
 
+/// The longest that an accepted login is remembered.
+pub const LONGEST_REMEMBERED: Duration = Duration::from_hours(30 * 24);
+
+/// The longest name of a service that is kept as it is, in bytes.
+const LONGEST_SERVICE: usize = 64;
+
 /// The place of a login that may be remembered: a service, from an address. A host name or no host at all is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginPlace<'a> {
@@ -20,6 +28,17 @@ pub struct LoginPlace<'a> {
     pub service: &'a str,
     /// PAM_RHOST, as an address.
     pub address: IpAddr,
+}
+
+impl LoginPlace<'_> {
+    /// The service as it is kept: what is long or not printable under a digest. No two share one.
+    fn kept_service(&self) -> Cow<'_, str> {
+        let is_plain = self.service.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        if is_plain && self.service.len() <= LONGEST_SERVICE {
+            return Cow::Borrowed(self.service);
+        }
+        Cow::Owned(Digest::of("service", &[self.service.as_bytes()]).to_string())
+    }
 }
 
 /// A login that may be spared the code by an earlier one.
@@ -34,7 +53,7 @@ pub struct Recall<'a> {
 /// An accepted login that spares those like it the code for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
-    /// To which service.
+    /// To which service, as it is kept.
     pub service: String,
     /// From where.
     pub address: IpAddr,
@@ -56,12 +75,18 @@ pub enum Opener {
 }
 
 impl Memory {
+    /// The memory of a login accepted at `now`, which counts so long.
+    pub fn of(place: LoginPlace<'_>, now: UnixTime, duration: Duration, opener: Opener) -> Self {
+        let (service, until) = (place.kept_service().into_owned(), now.after(duration.min(LONGEST_REMEMBERED)));
+        Self { service, address: place.address, since: now, until, opener }
+    }
+
     /// True when this login spares the one at hand, at `now`, the code. A rule may remember for a shorter time than it did.
     /// One that lies in the future is of a clock that was wrong, and counts for nothing.
     fn covers(&self, like: &Recall<'_>, now: UnixTime) -> bool {
         let until = self.until.min(self.since.after(like.longest));
         let in_time = self.since <= now && now < until;
-        self.service == like.place.service && self.address == like.place.address && in_time
+        self.service == like.place.kept_service() && self.address == like.place.address && in_time
     }
 }
 
@@ -103,5 +128,33 @@ impl Memories {
     /// One after the other, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Memory> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+    #[test]
+    fn a_memory_is_small_and_short_whatever_a_host_says_and_covers_the_same_place_alone() {
+        let opener = Opener::Recovery(Digest::of("test", &[b"code"]));
+        let address = "192.0.2.7".parse().unwrap();
+        let long = "web1/".to_owned() + &"s".repeat(16_000);
+        let services =
+            [&long, &(long.clone() + "s"), "web1/\n\u{7f}", "web1/\"", "web1/\u{fc}", "web1/sshd", "sshd", ""];
+        for service in services {
+            let place = LoginPlace { service, address };
+            let mut memories = Memories::default();
+            memories.add(Memory::of(place, NOW, Duration::MAX, opener));
+            let kept = memories.iter().next().unwrap().clone();
+            assert!(kept.service.len() <= 64 && kept.service.bytes().all(|byte| byte.is_ascii_graphic()), "{kept:?}");
+            assert_eq!(kept.until.since(NOW), Some(LONGEST_REMEMBERED), "{kept:?}");
+            for other in services {
+                let like = Recall { place: LoginPlace { service: other, address }, longest: Duration::MAX };
+                assert_eq!(memories.cover(&like, NOW, |_| true), service == other, "{kept:?} and {other}");
+            }
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::reading_fleet;
 use super::settings::{
-    Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Permission, Prompt, ResyncAtLogin,
-    SelfRegistration, SelfService,
+    Config, EnrollmentDefaults, InvitationRule, Permission, Prompt, ResyncAtLogin, SelfRegistration, SelfService,
 };
 use crate::account::factors::{FactorKind, Factors};
+use crate::account::remembered::LONGEST_REMEMBERED;
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
 use crate::config::caller::Caller;

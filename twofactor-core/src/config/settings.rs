@@ -16,9 +16,6 @@ pub const DEFAULT_PATH: &str = "/etc/twofactor/twofactor.toml";
 /// The state, unless the configuration names another folder.
 pub const DEFAULT_STATE: &str = "/var/lib/twofactor";
 
-/// The longest that an accepted login may be remembered.
-pub(super) const LONGEST_REMEMBERED: Duration = Duration::from_hours(30 * 24);
-
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

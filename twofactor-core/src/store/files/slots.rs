@@ -12,8 +12,8 @@ use std::str;
 
 /// A slot is at least a block of the file system, so that a torn block never spans two.
 const SMALLEST: usize = 4096;
-/// The largest slot; no state comes near.
-const LARGEST: usize = 32 * 1024;
+/// The largest slot. The largest state fits.
+const LARGEST: usize = 64 * 1024;
 
 /// `# twofactor state, generation 00000000000000000001, 00000123 bytes, `, a checksum, and whether it is on disk.
 const HEADER: &str = "# twofactor state, generation ";

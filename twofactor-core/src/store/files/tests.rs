@@ -40,6 +40,7 @@ use crate::store::{credentials_text, state_text};
 
 mod clock;
 mod helpdesk;
+mod largest;
 mod lost;
 mod own_ssh_keys;
 mod own_tokens;

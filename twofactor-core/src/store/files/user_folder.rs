@@ -20,10 +20,10 @@ pub(super) const SECRET: &str = "secret.toml";
 pub(super) const STATE: &str = "state";
 
 /// The largest state file that is read, in bytes. The largest that can be written is half of it.
-pub(super) const LARGEST: usize = 64 * 1024;
+pub(super) const LARGEST: usize = 128 * 1024;
 
 /// The same of secret files, which have room for the ssh keys of one user.
-pub(super) const LARGEST_SECRET: usize = 4 * LARGEST;
+pub(super) const LARGEST_SECRET: usize = 2 * LARGEST;
 
 /// A user's folder, locked or not.
 #[derive(Debug)]

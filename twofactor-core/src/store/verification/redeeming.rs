@@ -3,7 +3,7 @@
 use super::course::{Judged, Ledger, Verification};
 use super::owner::must_be_of;
 use super::presented::{Presented, in_vain};
-use crate::account::remembered::{LoginPlace, Memory};
+use crate::account::remembered::Memory;
 use crate::account::throttle::Count;
 use crate::account::{Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
 use crate::host::shell;
@@ -118,9 +118,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
         Factor::Temporary => TEMPORARY.to_owned(),
     };
     if let (Some((place, duration)), Some(opener)) = (&attempt.remember, opener) {
-        let LoginPlace { service, address } = *place;
-        let (service, until) = (service.to_owned(), now.after(*duration));
-        state.memories.add(Memory { service, address, since: now, until, opener });
+        state.memories.add(Memory::of(*place, now, *duration, opener));
     }
     state.last_accepted = Some(LastAccepted { at: now, source: attempt.source.clone(), factor: name });
     (state, factor)
