@@ -8,6 +8,7 @@
 mod alarms;
 mod answers;
 mod central;
+mod clocks;
 mod database;
 mod embedded;
 mod error;

@@ -1,13 +1,17 @@
 //! Clocks that differ: of a server and the database, by seconds, a minute and an hour.
 
+use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::store::broker::{Broker, LINK};
+use twofactor_core::store::wire::Message;
 use twofactor_tests::artifacts::{debug, link, server};
+use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements;
 
@@ -17,6 +21,8 @@ use super::login::link_of_command;
 use super::members::{self, Member};
 use super::network::{HELLO, ask};
 use super::program::{Backing, Machine, Serving, said};
+use super::tokens::{central, stock};
+use super::waiting::TOKENS_LOCK;
 use super::{Enrolled, Fleet, is_accepted, question, redeem};
 
 const WEB1: &str = "web1.example.org";
@@ -82,6 +88,81 @@ fn a_server_whose_clock_is_off_says_so_and_beyond_a_minute_judges_nothing() {
 /// The host of these stories.
 fn rule() -> String {
     format!("[[host]]\nname = \"{WEB1}\"\nmay = [\"login\", \"enroll\"]\n")
+}
+
+#[test]
+fn a_command_whose_clock_is_off_by_more_than_a_minute_changes_no_token() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let Some(machine) = Machine::with("") else { return };
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    Enrolled::at(&fleet.host("desk"), "alice");
+    let file = machine.site.place("tokens.csv");
+    let fobs = Fob::samples();
+    fs::write(&file, seed_file(&fobs)).unwrap();
+    let (file, serial) = (file.to_str().unwrap(), fobs[0].serial.as_str());
+    let import = ["token", "import", file, "--series", "acme"];
+    let assign = ["token", "assign", serial, "alice"];
+    let administer =
+        |words: &[&str], by: &str| off(machine.command(&[&["administer", "--"], words].concat()), by).output().unwrap();
+    let refused = |words: &[&str]| {
+        for by in ["+75", "-75", "+3600", "-3600"] {
+            let output = administer(words, by);
+            assert!(!output.status.success(), "{words:?} {by}: {}", said(&output));
+            assert!(said(&output).contains("seconds off that of the database"), "{by}: {}", said(&output));
+        }
+    };
+    refused(&import);
+    assert_eq!(machine.postgres.sql("select count(*) from twofactor.tokens"), "0");
+    assert!(administer(&import, "+20").status.success());
+    refused(&assign);
+    assert_eq!(machine.postgres.sql("select count(name) from twofactor.tokens"), "0");
+    let output = administer(&assign, "-20");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn a_registration_that_waits_while_the_servers_clock_jumps_an_hour_registers_nothing() {
+    if !requirements::stopped_clock_met() {
+        return;
+    }
+    let Some(machine) = Machine::with(&rule()) else { return };
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let fobs = [super::tokens::Fob::random("A1")];
+    stock(&central(&fleet), "acme", &fobs);
+    // The server reads its clock's error from a file, at each look.
+    let error = machine.site.place("error-of-the-clock");
+    fs::write(&error, "+0").unwrap();
+    let mut command = machine.command(&["serve"]);
+    command.env("LD_PRELOAD", requirements::faketime().unwrap()).env("FAKETIME_TIMESTAMP_FILE", &error);
+    command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
+    let _serving = Serving(command.spawn().unwrap());
+    machine.until_it_listens();
+    let mut web1 = machine.site.connect(machine.address, Some(machine.site.host(WEB1)));
+    let mut register = |number| {
+        let codes = [0, 1].map(|steps| fobs[0].code(steps));
+        let line = format!(
+            " version=1 ask=register user=bob uid=1002 serial=A1 code={} code={} source=192.0.2.7",
+            codes[0], codes[1]
+        );
+        ask(&mut web1, &Message::read(line.as_bytes()).unwrap().numbered(number).line().unwrap()).unwrap().in_short()
+    };
+    let holding = machine.postgres.transaction(TOKENS_LOCK);
+    let refused = thread::scope(|scope| {
+        let registering = scope.spawn(|| register(1));
+        machine.postgres.until_waiting(1);
+        fs::write(&error, "+3600").unwrap();
+        holding.commit();
+        registering.join().unwrap()
+    });
+    assert_eq!(refused, "failed store-unavailable");
+    assert_eq!(register(2), "failed store-unavailable");
+    let written = "select (select count(name) from twofactor.tokens) + (select count(*) from twofactor.credentials)";
+    assert_eq!(machine.postgres.sql(written), "0");
+    fs::write(&error, "+0").unwrap();
+    assert_eq!(register(3), "done");
+    assert_eq!(machine.postgres.sql(written), "2");
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod token_commands;
 mod tokens;
 mod units;
 mod upgrades;
+mod waiting;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

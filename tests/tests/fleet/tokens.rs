@@ -1,5 +1,6 @@
 //! Physical tokens on the central store: import, views, and what of them stands in the database.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::thread;
 
@@ -7,7 +8,7 @@ use twofactor_core::codes::otp::{Algorithm, Code, Digits, Parameters, StatedPara
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::codes::token::{Marks, Serial};
 use twofactor_core::config::Config;
-use twofactor_core::host::clock::{SystemClock, UnixTime};
+use twofactor_core::host::clock::{Clock, SystemClock, UnixTime};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{
     Author, Counts, Finding, HistoryPart, NewToken, Origin, Sharing, TokenAdministration as _, TokenFilter,
@@ -15,6 +16,7 @@ use twofactor_core::store::administration::{
 };
 use twofactor_server::{Central, read_keys};
 use twofactor_tests::oathtool::{Authenticator, Kind};
+use twofactor_tests::postgres::Postgres;
 use zeroize::Zeroizing;
 
 use super::{Enrolled, Fleet, contains, now, owner};
@@ -68,10 +70,15 @@ impl Fob {
     }
 }
 
-pub(crate) fn central(fleet: &Fleet) -> Central {
+pub(crate) fn central<P: Borrow<Postgres>>(fleet: &Fleet<P>) -> Central {
+    central_with(fleet, SystemClock)
+}
+
+/// The same by another clock.
+pub(crate) fn central_with<P: Borrow<Postgres>>(fleet: &Fleet<P>, clock: impl Clock + 'static) -> Central {
     let keys = read_keys(&fleet.key_file, owner()).unwrap();
-    let postgresql = fleet.postgres.connection().parse().unwrap();
-    Central::open(postgresql, keys, &Config::default(), SystemClock, "root".to_owned()).unwrap()
+    let postgresql = fleet.postgres.borrow().connection().parse().unwrap();
+    Central::open(postgresql, keys, &Config::default(), clock, "root".to_owned()).unwrap()
 }
 
 pub(crate) fn by() -> Author<'static> {

@@ -17,6 +17,7 @@ use super::network::ask;
 use super::program::{Machine, Serving, said};
 use super::relay::Asking;
 use super::tokens::{Fob, by, central, stock};
+use super::waiting::TOKENS_LOCK;
 use super::{Enrolled, Fleet, is_accepted, owner, question, redeem};
 
 const WEB1: &str = "web1.example.org";
@@ -32,9 +33,6 @@ const ADDING: &str = "do $$ declare t regclass; begin
 /// The one after that, which older servers must not use.
 const TAKING_AWAY: &str = "update twofactor.store set version = 3, oldest_server = 3";
 const PUTTING_BACK: &str = "update twofactor.store set version = 2, oldest_server = 1";
-
-/// The lock of all changes of tokens.
-const TOKENS_LOCK: &str = "do $$ begin perform pg_advisory_xact_lock(x'746f6b656e73'::int8); end $$";
 
 fn open(fleet: &Fleet) -> Result<Server, ServerError> {
     let keys = read_keys(&fleet.key_file, owner()).unwrap();
@@ -176,11 +174,7 @@ fn a_newer_schema_that_takes_something_away_stops_older_servers_until_it_is_put_
     let (alice, bob) = (Enrolled::at(&desk, "alice"), Enrolled::at(&desk, "bob"));
     let mut web1 = machine.site.connect(machine.address, Some(machine.site.host(WEB1)));
     let mut ask_for = |user: &Enrolled, number| ask(&mut web1, &question(user, &user.code(0), number)).unwrap();
-    let keys = read_keys(&fleet.key_file, owner()).unwrap();
-    let connection = machine.postgres.connection().parse().unwrap();
-    let clock = twofactor_core::host::clock::SystemClock;
-    let central = twofactor_server::Central::open(connection, keys, &Config::default(), clock, "root".to_owned());
-    let (central, fobs) = (central.unwrap(), [Fob::random("A1")]);
+    let (central, fobs) = (central(&fleet), [Fob::random("A1")]);
     stock(&central, "acme", &fobs);
     machine.postgres.sql(ADDING);
     assert!(is_accepted(redeem(&desk.store(), &bob.person, &bob.code(-1))));

@@ -18,7 +18,8 @@ use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 use crate::answers::guesses::Guesses;
 use crate::answers::judged::{Counted, Judged, Question, REFUSALS};
 use crate::answers::own_changes::answered;
-use crate::database::tables::{Account, Database, Found, Note, Written};
+use crate::clocks::agreed;
+use crate::database::tables::{Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::inventory::{self, Registered, Registering, looking};
 use crate::postgresql::Postgresql;
@@ -41,9 +42,6 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The longest wait of a registration for a sysadmin's change of tokens.
 const REGISTRATION_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Clocks of server and database that differ by more seconds than this judge nothing.
-const MOST_APART: u64 = 60;
 
 /// The accounts of a store in PostgreSQL, for one of its servers.
 pub(crate) struct InDatabase {
@@ -114,7 +112,7 @@ impl InDatabase {
             }
             Found::Account(account) => account,
         };
-        let now = present(&account)?;
+        let now = agreed(account.now)?;
         // Read anew: a question is used up by its answer.
         let call = Call::read(message).map_err(|_| broken())?;
         let is_over = account.refused >= REFUSALS;
@@ -183,7 +181,7 @@ impl InDatabase {
         now: UnixTime,
     ) -> Result<Option<Message>, ServerError> {
         let by = Author { who: user.as_str(), at: now };
-        let change = inventory::Change { now, by, patience: REGISTRATION_PATIENCE };
+        let change = inventory::Change { clock: &SystemClock, by, patience: REGISTRATION_PATIENCE };
         // Names are compared, and no uids.
         let person = Person { name: user.clone(), uid: Uid(u32::MAX) };
         match change.register(&self.database, &person, registration, asked).await? {
@@ -192,11 +190,4 @@ impl InDatabase {
             Registered::OverQuota => Err(ServerError::EnrollmentsUsedUp),
         }
     }
-}
-
-/// The present by this server's clock, where the database's agrees.
-pub(crate) fn present(account: &Account) -> Result<UnixTime, ServerError> {
-    let (ours, theirs) = (SystemClock.now()?, account.time());
-    let apart = ours.seconds().abs_diff(theirs.seconds());
-    if apart > MOST_APART { Err(ServerError::ClockOff(apart)) } else { Ok(ours) }
 }

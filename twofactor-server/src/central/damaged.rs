@@ -8,7 +8,8 @@ use twofactor_core::store::one_account::{Change, Damaged, OneAccount};
 use twofactor_core::store::{Loss, StoreError};
 
 use super::store::Central;
-use crate::answers::in_database::{ROUNDS, present};
+use crate::answers::in_database::ROUNDS;
+use crate::clocks::agreed;
 use crate::database::tables::Written;
 use crate::error::ServerError;
 
@@ -51,7 +52,7 @@ impl Central {
         let question = self.question()?;
         for _ in 0..ROUNDS {
             let mut account = self.wait(self.database.read_damaged(user))?;
-            present(&account).map_err(StoreError::from)?;
+            agreed(account.now).map_err(StoreError::from)?;
             let read = std::mem::take(&mut account.read);
             let (answer, change) = mend(Damaged { user: user.clone(), read, registered: self.registered(user)? })?;
             let note = self.note(user, event.word(), "damaged", &question);

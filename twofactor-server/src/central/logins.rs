@@ -110,7 +110,7 @@ impl EnrollmentStore for Central {
         if let PendingFactor::Token(registration) = &pending.factor {
             let registration = TokenRegistration::of(registration, pending.invitation).ok_or(Superseded::TokenTaken)?;
             let (now, question) = (self.now()?, self.question()?);
-            let change = inventory::Change::of(Author { who: &self.who, at: now }, now);
+            let change = inventory::Change::of(Author { who: &self.who, at: now }, self.clock());
             let (host, who) = (NO_HOST, Some(self.who.as_str()));
             let asked = Registering { host, who, question: &question, event: "register", read: None, quota: None };
             let registering = change.register(&self.database, &pending.user, &registration, asked);

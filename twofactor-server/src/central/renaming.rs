@@ -8,7 +8,8 @@ use twofactor_core::store::one_account::OneAccount;
 
 use super::judging::NO_HOST;
 use super::store::Central;
-use crate::answers::in_database::{ROUNDS, present};
+use crate::answers::in_database::ROUNDS;
+use crate::clocks::agreed;
 use crate::database::tables::{Account, Found, Written};
 use crate::error::ServerError;
 
@@ -38,7 +39,7 @@ impl Central {
         let Found::Account(account) = self.wait(self.database.read(NO_HOST, None, user, question))? else {
             return Err(ServerError::BrokenSeal(user.to_string()).into());
         };
-        present(&account).map_err(StoreError::from)?;
+        agreed(account.now)?;
         Ok(*account)
     }
 }

@@ -48,6 +48,11 @@ impl Central {
         Ok(self.runtime.block_on(work)?)
     }
 
+    /// The clock.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The time now.
     pub(crate) fn now(&self) -> Result<UnixTime, StoreError> {
         Ok(self.clock.now()?)

@@ -32,7 +32,7 @@ impl Central {
         work: impl FnMut(&mut LoadedTokens) -> Result<T, TokenError>,
     ) -> Result<T, TokenError> {
         let wanted = Wanted { serials: serials.to_vec(), ..Wanted::default() };
-        let change = inventory::Change::of(by, self.now()?);
+        let change = inventory::Change::of(by, self.clock());
         self.runtime.block_on(change.make(&self.database, &wanted, direction, work))
     }
 }
@@ -62,7 +62,7 @@ impl TokenAdministration for Central {
             receivers: pairs.iter().map(|(_, person)| person.name.clone()).collect(),
             looks_for_twins: sharing == Sharing::Refuse,
         };
-        let change = inventory::Change::of(by, self.now()?);
+        let change = inventory::Change::of(by, self.clock());
         let assigning =
             change.make(&self.database, &wanted, Direction::Gives, |loaded| rules::assign(loaded, pairs, sharing));
         self.runtime.block_on(assigning)
@@ -102,12 +102,12 @@ impl TokenAdministration for Central {
     }
 
     fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError> {
-        let change = inventory::Change::of(by, self.now()?);
+        let change = inventory::Change::of(by, self.clock());
         self.runtime.block_on(change.delete_series(&self.database, name, last))
     }
 
     fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: Author<'_>) -> Result<usize, TokenError> {
-        let change = inventory::Change::of(by, self.now()?);
+        let change = inventory::Change::of(by, self.clock());
         self.runtime.block_on(change.mend_series(&self.database, name, probed, fit))
     }
 }

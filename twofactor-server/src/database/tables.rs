@@ -11,7 +11,6 @@ use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
 use twofactor_core::account::quota::Hourly;
-use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::one_account::{Change, Read};
 use zeroize::Zeroizing;
@@ -316,14 +315,6 @@ impl Database {
                 Err(ServerError::Late(patience.as_secs()))
             }
         }
-    }
-}
-
-impl Account {
-    /// The time by the database's clock.
-    pub(crate) fn time(&self) -> UnixTime {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
-        UnixTime::from_seconds(self.now as u64)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use twofactor_core::codes::token::Serial;
-use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::clock::{Clock, UnixTime};
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{Author, TokenError};
@@ -44,11 +44,11 @@ pub(crate) struct Wanted {
     pub(crate) looks_for_twins: bool,
 }
 
-/// The times of a change: that by which codes are judged, and its author's.
+/// The circumstances of a change. Codes are judged by the time at which the tokens are locked, however long that was waited for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change<'a> {
-    /// The time now.
-    pub(crate) now: UnixTime,
+    /// The clock.
+    pub(crate) clock: &'a dyn Clock,
     /// The author.
     pub(crate) by: Author<'a>,
     /// The longest wait for other changes.
@@ -57,8 +57,13 @@ pub(crate) struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// A sysadmin's change.
-    pub(crate) fn of(by: Author<'a>, now: UnixTime) -> Self {
-        Self { now, by, patience: CHANGE_PATIENCE }
+    pub(crate) fn of(by: Author<'a>, clock: &'a dyn Clock) -> Self {
+        Self { clock, by, patience: CHANGE_PATIENCE }
+    }
+
+    /// The present. It is asked for behind the lock.
+    pub(super) fn now(self) -> Result<UnixTime, ServerError> {
+        Ok(self.clock.now()?)
     }
 
     /// Changes what is wanted as `work` does it, and gives what it has found out.
@@ -104,7 +109,7 @@ impl<'a> Change<'a> {
         direction: Direction,
         work: &mut impl FnMut(&mut LoadedTokens) -> Result<T, TokenError>,
     ) -> Result<T, Stop> {
-        let mut loaded = LoadedTokens::at(self.now, self.by.at);
+        let mut loaded = LoadedTokens::at(self.now()?, self.by.at);
         let versions = load(transaction, seals, &mut loaded, wanted).await?;
         let done = work(&mut loaded)?;
         self.write(transaction, seals, loaded.into_writes(direction)?, &versions).await?;

@@ -76,7 +76,7 @@ impl Change<'_> {
         let (receivers, burns_a_code) = (vec![person.name.clone()], registration.burns_a_code());
         let serials = vec![registration.serial().clone()];
         let wanted = Wanted { serials, receivers, looks_for_twins: burns_a_code };
-        let mut loaded = LoadedTokens::at(self.now, self.by.at);
+        let mut loaded = LoadedTokens::at(self.now()?, self.by.at);
         let versions = load(transaction, seals, &mut loaded, &wanted).await?;
         if burns_a_code && versions.get(&person.name) != asked.read.as_ref() {
             return Ok(Registered::Conflict);

@@ -63,7 +63,7 @@ impl Change<'_> {
         let rows = transaction.ask(LEFT, of_series).await?;
         let serials = rows.iter().filter_map(|row| Serial::new(row.try_get(0).ok()?)).collect();
         let wanted = Wanted { serials, ..Wanted::default() };
-        let mut loaded = LoadedTokens::at(self.now, self.by.at);
+        let mut loaded = LoadedTokens::at(self.now()?, self.by.at);
         let versions = load(transaction, seals, &mut loaded, &wanted).await?;
         let mut tokens: Vec<Stored> = Vec::new();
         for serial in &wanted.serials {
@@ -134,13 +134,14 @@ impl Change<'_> {
         fit: &Fit,
     ) -> Result<(), Stop> {
         let wanted = Wanted { serials: tokens.iter().map(|token| token.serial.clone()).collect(), ..Wanted::default() };
-        let mut loaded = LoadedTokens::at(self.now, self.by.at);
+        let now = self.now()?;
+        let mut loaded = LoadedTokens::at(now, self.by.at);
         let versions = load(transaction, seals, &mut loaded, &wanted).await?;
         let burned = Burned::all(transaction, seals).await?;
         let (mut marks, mut seen) = (Vec::new(), BTreeSet::new());
         for token in tokens {
             let used = inventory::use_of(&mut loaded, &token)?;
-            let Mended { secret, parameters, shown } = mended(&token, probed, fit, self.now)?;
+            let Mended { secret, parameters, shown } = mended(&token, probed, fit, now)?;
             let its = Marks::of(&secret, parameters.algorithm);
             let all = all_keyed(seals, its)?;
             let mut others = twins(transaction, &all).await?;

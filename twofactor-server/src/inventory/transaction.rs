@@ -1,7 +1,7 @@
 //! One transaction, on a connection that nothing else has meanwhile. So a pooler between transactions may stand between.
 //!
 //! Invariants: a transaction that is dropped has changed nothing. Its connection is not used again. One that changes tokens begins once they
-//! are locked, and only where the store is for this server and its key at that moment.
+//! are locked, and only where the store is for this server and its key at that moment, and the clocks agree.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
+use crate::clocks::agreed;
 use crate::database::schema::Demands;
 use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
@@ -53,16 +54,23 @@ impl Transaction {
                     }
                     locked => drop(locked?),
                 }
-                // Behind the lock: before it, another server may have raised the demands of the store.
-                let sealing = database.seals.keys().sealing();
-                let row = transaction.ask_one(Demands::READ, &[]).await?;
-                if let Err(error) = Demands::of(&row, 0).and_then(|demands| demands.met_with(sealing)) {
+                if let Err(error) = transaction.may_change(database).await {
                     transaction.take_back().await;
                     return Err(error);
                 }
             }
         }
         Ok(transaction)
+    }
+
+    /// Refuses a change that the store does not take from this server at this moment. It may have waited long for the lock: the demands of
+    /// the store and the clocks may have been other ones before.
+    async fn may_change(&self, database: &Database) -> Result<(), ServerError> {
+        const READ: &str = "select extract(epoch from clock_timestamp())::float8, version, oldest_server, oldest_key
+            from twofactor.store";
+        let row = self.ask_one(READ, &[]).await?;
+        Demands::of(&row, 1)?.met_with(database.seals.keys().sealing())?;
+        agreed(row.try_get(0)?).map(drop)
     }
 
     /// The connection.
