@@ -119,6 +119,12 @@ pub enum ServerError {
         /// The problem with it.
         problem: String,
     },
+    /// Another command has the file of keys.
+    #[error("another command works with the keys in {0}")]
+    KeysBusy(String),
+    /// A statement that may seal with an old key goes on for too long.
+    #[error("a statement that writes records has not ended within {0} seconds, and may seal with an older key")]
+    StillWritten(u64),
     /// The text is no recipient of age.
     #[error("{0} is no recipient of age, such as age1…")]
     BadRecipient(String),
@@ -252,10 +258,6 @@ impl Unusable for ServerError {
             Self::ConnectionString(_) => "see postgresql in [store] of twofactor.toml(5)".to_owned(),
             Self::Database(_) | Self::NoConnection(_) | Self::Late(_) => "twofactor-server check".to_owned(),
             Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
-            Self::OldKey { .. } => {
-                "copy the file of seed_key from another server, and restart this one where systemd hands it over"
-                    .to_owned()
-            }
             Self::TooOld(_) => "upgrade PostgreSQL".to_owned(),
             Self::ReadOnly => "name the primary, or add target_session_attrs=read-write".to_owned(),
             Self::EndsSoon(_) => "put a newer certificate in its place, and restart the server".to_owned(),
@@ -268,8 +270,12 @@ impl Unusable for ServerError {
             Self::NoRights => "as the database's owner: GRANT CREATE ON DATABASE … TO …".to_owned(),
             Self::Contended(_) | Self::HostsChanged | Self::BrokenOff => "log in again".to_owned(),
             Self::ClockOff(_) => "set the clock of this machine, and of the database's".to_owned(),
-            Self::UnknownKey(_) => "copy the file of seed_key from another server".to_owned(),
-            Self::TokensBusy(_) => "wait until it has ended; in PostgreSQL: SELECT * FROM pg_stat_activity".to_owned(),
+            Self::OldKey { .. } | Self::UnknownKey(_) => {
+                "copy the file of seed_key from another server, and restart this one".to_owned()
+            }
+            Self::TokensBusy(_) | Self::StillWritten(_) => {
+                "wait until it has ended; in PostgreSQL: SELECT * FROM pg_stat_activity".to_owned()
+            }
             Self::BrokenSeal(_) | Self::DamagedToken(_) => {
                 "look at who may write to the database; restore the record from a backup".to_owned()
             }
@@ -277,6 +283,7 @@ impl Unusable for ServerError {
                 let user = shell::quoted(user);
                 format!("look at who may write to the database; then: twofactor enroll {user} --replace")
             }
+            Self::KeysBusy(_) => "wait until it has ended, and do this again".to_owned(),
             Self::BadRecipient(_) => "age-keygen makes a key, and prints its recipient".to_owned(),
             Self::KeyFile { .. } => "see seed_key in twofactor.toml(5)".to_owned(),
             Self::NoFolder(folder) => {

@@ -39,6 +39,7 @@ pub use network::validity::lasting;
 pub use postgresql::Postgresql;
 pub use sealing::escrow::Escrow;
 pub use sealing::key_file::{KeyChange, change as change_keys, init as init_keys, read as read_keys, read_credential};
+pub use sealing::key_lock::KeyLock;
 pub use sealing::keys::Keys;
 pub use sealing::sealed_columns::{OTHER_BYTES, SEALED_COLUMNS, SealedColumn};
 pub use upkeep::checking::{Findings, check};

@@ -2,6 +2,7 @@
 
 pub(crate) mod escrow;
 pub(crate) mod key_file;
+pub(crate) mod key_lock;
 pub(crate) mod keys;
 pub(crate) mod new_file;
 pub(crate) mod sealed_columns;

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use twofactor_core::log::reason::Reason;
 use twofactor_server::{OTHER_BYTES, SEALED_COLUMNS};
 use twofactor_tests::requirements;
 
 use super::network::ask;
-use super::program::{Machine, said};
-use super::{Enrolled, Fleet, is_accepted, question, redeem};
+use super::program::{Machine, Serving, said};
+use super::{Enrolled, Fleet, is_accepted, question, redeem, refusal};
 
 #[test]
 fn every_column_of_bytes_in_the_schema_is_known_to_be_sealed_or_not() {
@@ -44,7 +46,7 @@ fn refused(machine: &Machine, arguments: &[&str]) -> String {
 }
 
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(40);
     while !holds() {
         assert!(Instant::now() < until, "{what}");
@@ -155,6 +157,161 @@ fn a_key_is_changed_while_logins_run_and_no_server_is_left_behind() {
 }
 
 #[test]
+fn of_commands_at_once_none_undoes_the_change_of_another() {
+    const AT_ONCE: usize = 2;
+    let Some(machine) = Machine::new() else { return };
+    let at_once = |arguments: &[&str]| -> Vec<Output> {
+        let start = || machine.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let started: Vec<_> = (0..AT_ONCE).map(|_| start()).collect();
+        started.into_iter().map(|command| command.wait_with_output().unwrap()).collect()
+    };
+    let made = at_once(&["key", "init"]);
+    assert_eq!(made.iter().filter(|output| output.status.success()).count(), 1, "one that is there stays");
+    let file = machine.site.place("seed.key");
+    let mut keys = 1;
+    for _ in 0..4 {
+        for output in at_once(&["key", "rotate"]) {
+            assert!(output.status.success(), "{}", said(&output));
+            keys += 1;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text.matches("[[key]]").count(), keys, "a key was said to be there, and is gone");
+    }
+    // While another command has the lock, nothing is changed.
+    let before = fs::read(&file).unwrap();
+    let folder = fs::File::open(file.parent().unwrap()).unwrap();
+    folder.lock().unwrap();
+    assert!(refused(&machine, &["rotate"]).contains("another command works with the keys"));
+    assert_eq!(fs::read(&file).unwrap(), before);
+    key(&machine, &["status"]);
+    folder.unlock().unwrap();
+    key(&machine, &["rotate"]);
+}
+
+/// Puts a file in the place of another one, as a change of keys does.
+fn replace(file: &Path, content: &[u8]) {
+    let new = file.with_extension("replacing");
+    fs::write(&new, content).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(new, file).unwrap();
+}
+
+#[test]
+fn a_file_of_keys_that_changes_while_the_server_starts_is_read() {
+    let Some(machine) = Machine::with("") else { return };
+    let file = machine.site.place("seed.key");
+    let first = fs::read(&file).unwrap();
+    key(&machine, &["rotate"]);
+    let second = fs::read(&file).unwrap();
+    replace(&file, &first);
+    // It has read the file, and waits for the database.
+    let holding = machine.postgres.transaction("lock table twofactor.store in access exclusive mode");
+    let mut serving = Serving(machine.command(&["serve"]).spawn().unwrap());
+    machine.postgres.until_waiting(1);
+    replace(&file, &second);
+    holding.commit();
+    machine.until_it_listens();
+    until("the server has read the new file", || {
+        machine.postgres.sql("select count(*) from twofactor.server where keys = '{1,2}'") == "1"
+    });
+    assert!(serving.end().success());
+}
+
+#[test]
+fn a_key_is_taken_away_only_once_no_server_can_seal_with_it() {
+    let Some(machine) = Machine::with("") else { return };
+    let (file, folder) = (machine.site.place("seed.key"), tempfile::tempdir().unwrap());
+    let copy = folder.path().join("seed.key");
+    fs::copy(&file, &copy).unwrap();
+    // It is not known to run: as one that was stopped for a minute.
+    let elsewhere = Fleet::beside(&machine.postgres, copy.clone());
+    let desk = elsewhere.host("desk");
+    let (alice, bob) = (Enrolled::at(&desk, "alice"), Enrolled::at(&desk, "bob"));
+    let renew = || {
+        fs::copy(&file, &copy).unwrap();
+        elsewhere.servers[0].renew_keys(twofactor_server::read_keys(&copy, super::owner()).unwrap())
+    };
+    // From now on the host has a row of its wrong codes.
+    assert_eq!(refusal(redeem(&desk.store(), &bob.person, &bob.wrong())), Reason::WrongCode);
+    key(&machine, &["rotate"]);
+    assert!(renew().unwrap());
+    key(&machine, &["rotate", "--seal"]);
+    key(&machine, &["reseal"]);
+    assert_eq!(in_use(&machine), "2");
+
+    // A wrong code is being written with the account, sealed with the old key, and waits for that row.
+    let (wrong, began) = (alice.wrong(), Instant::now());
+    let row = "do $$ begin perform from twofactor.quota where host = 'desk' for update; end $$";
+    let holding = machine.postgres.transaction(row);
+    thread::scope(|scope| {
+        // Given up after four seconds, and written all the same.
+        let login = scope.spawn(|| drop(redeem(&desk.store(), &alice.person, &wrong)));
+        machine.postgres.until_waiting(1);
+        let mut retire = machine.command(&["key", "retire"]);
+        let mut retire = Running(Some(retire.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()));
+        let looks = "select count(*) from pg_stat_activity where query like '%pg_locks%' and pid <> pg_backend_pid()";
+        until("the command waits for the attempt", || machine.postgres.sql(looks) != "0" || retire.is_over());
+        assert!(!retire.is_over(), "the key was taken away while a record was being written with it");
+        assert_eq!(machine.postgres.sql("select oldest_key from twofactor.store"), "2");
+        holding.commit();
+        login.join().unwrap();
+        let refusal = retire.ended();
+        // The account was sealed anew. The answer has the old key for a minute.
+        assert!(!refusal.status.success() && said(&refusal).contains("records have key 1"), "{}", said(&refusal));
+    });
+    assert!(began.elapsed() > Duration::from_secs(4));
+    assert_eq!(in_use(&machine), "2");
+    let redeemed = "select count(*) from twofactor.audit where name = 'alice' and event = 'redeem'";
+    assert_eq!(machine.postgres.sql(redeemed), "1");
+
+    // The server with the old file writes nothing until it has the new one.
+    let states = || machine.postgres.sql("select string_agg(version::text, ',' order by name) from twofactor.state");
+    let before = states();
+    let error = redeem(&desk.store(), &bob.person, &bob.code(0)).unwrap_err();
+    assert_eq!(error.reason(), Reason::StoreUnavailable);
+    assert!(error.to_string().contains("this server seals with key 1"), "{error}");
+    assert_eq!(states(), before);
+    let old = fs::read(&file).unwrap();
+    replace(&file, &fs::read(&copy).unwrap());
+    let problem = said(&machine.run(&["check"]));
+    assert!(problem.contains("problem  this server seals with key 1"), "{problem}");
+    assert!(refused(&machine, &["reseal"]).contains("this server seals with key 1"));
+    replace(&file, &old);
+    assert!(renew().unwrap());
+    assert!(is_accepted(redeem(&desk.store(), &bob.person, &bob.code(0))));
+
+    machine.postgres.sql("delete from twofactor.answer where key = 1");
+    let retired = key(&machine, &["retire"]);
+    assert!(retired.contains("Keys [1] are gone"), "{retired}");
+    assert!(renew().unwrap() && !renew().unwrap());
+    for user in [&alice, &bob] {
+        assert!(is_accepted(redeem(&desk.store(), &user.person, &user.code(1))), "{}", user.person.name);
+    }
+}
+
+/// A command that runs, and does not outlive this value.
+struct Running(Option<Child>);
+
+impl Running {
+    fn is_over(&mut self) -> bool {
+        self.0.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    fn ended(&mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
 fn a_copy_of_the_keys_for_the_escrow_opens_with_age_and_nothing_is_made_without_it() {
     if !requirements::programs_met(&["age", "age-keygen"]) {
         return;
@@ -176,9 +333,8 @@ fn a_copy_of_the_keys_for_the_escrow_opens_with_age_and_nothing_is_made_without_
     fs::remove_dir(&escrow).unwrap();
     let said = key(&machine, &["init", "--recipient", &recipient, "--escrow", &place]);
     assert!(said.contains("The copy for its keepers is"), "{said}");
-    let opened = |path: &std::path::Path| {
-        Command::new("age").arg("-d").arg("-i").arg(&identity).arg(path).output().unwrap().stdout
-    };
+    let opened =
+        |path: &Path| Command::new("age").arg("-d").arg("-i").arg(&identity).arg(path).output().unwrap().stdout;
     assert_eq!(opened(&escrow), fs::read(&file).unwrap());
     assert_eq!(fs::metadata(&escrow).unwrap().mode() & 0o777, 0o600);
     let second = machine.site.place("escrow2.age");

@@ -67,15 +67,18 @@ impl Server {
         Self { accounts, rules, invitation, registration, own_rules, memberships, policy, alarms, queues }
     }
 
-    /// Takes other keys from now on. An error where they do not open what this server has sealed last.
-    pub fn renew_keys(&self, keys: Keys) -> Result<(), ServerError> {
+    /// Takes these keys from now on. False where this server has them already; an error where they do not open what it has sealed last.
+    pub fn renew_keys(&self, keys: Keys) -> Result<bool, ServerError> {
         let seals = self.accounts.seals();
         let before = seals.keys();
+        if keys.are(&before) {
+            return Ok(false);
+        }
         if !keys.can_follow(&before) {
             return Err(ServerError::UnknownKey(before.sealing()));
         }
         seals.renew(keys);
-        Ok(())
+        Ok(true)
     }
 
     /// Does the work beside the questions, for ever: says that the server runs, compares the clocks, removes what is old. Rows of the

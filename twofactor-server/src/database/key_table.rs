@@ -1,12 +1,16 @@
 //! The keys of a store as its database knows them: which records have which, and who changed them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
+use tokio_postgres::IsolationLevel;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use twofactor_core::log::record::{Event, Record};
 
-use crate::database::tables::Database;
+use crate::database::tables::{Database, FRESH};
 use crate::error::ServerError;
+use crate::inventory::TOKENS_LOCK;
 use crate::postgresql::Postgresql;
 use crate::sealing::keys::Keys;
 use crate::sealing::sealed_columns;
@@ -14,6 +18,13 @@ use crate::upkeep::housekeeping::Running;
 
 /// The longest that a look at every record may take.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The longest wait for other changes of tokens to end, and for statements that have begun.
+const CHANGES: Duration = Duration::from_mins(5);
+const WRITING: Duration = Duration::from_mins(1);
+
+/// The pause between two looks at these statements.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The database of a store, for a change of its keys.
 pub struct KeyTable(Database);
@@ -41,6 +52,24 @@ impl KeyTable {
         Ok(KeyUse { records: records.collect::<Result<_, ServerError>>()?, servers: self.0.running().await? })
     }
 
+    /// Has the store take nothing more that is sealed with a key older than `oldest`, and waits until nothing can be written that was
+    /// sealed before.
+    pub async fn take_no_older_than(&self, oldest: i32) -> Result<(), ServerError> {
+        self.0.raise_oldest_key(oldest).await?;
+        // An account that was read before that is written by then, or not at all.
+        sleep(Duration::from_secs_f64(FRESH)).await;
+        // A statement that has begun may wait for a lock meanwhile.
+        let begun = self.0.writers(None).await?;
+        let until = Instant::now() + WRITING;
+        while !self.0.writers(Some(&begun)).await?.is_empty() {
+            if Instant::now() > until {
+                return Err(ServerError::StillWritten(WRITING.as_secs()));
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
     /// Notes in the audit that `who` is about to change the keys: `change` is done to these.
     pub async fn note(&self, who: &str, change: &str, keys: &[i32]) -> Result<(), ServerError> {
         const NOTE: &str = "insert into twofactor.audit (host, name, event, detail, who) values ('', '', $1, $2, $3)";
@@ -48,5 +77,34 @@ impl KeyTable {
         let record = Record::new(Event::KeysChanged).with("change", change).with("keys", numbers);
         let (event, detail) = (record.event().word(), record.pairs());
         self.0.ask(NOTE, &[(&event, Type::TEXT), (&detail, Type::TEXT), (&who, Type::TEXT)]).await.map(drop)
+    }
+}
+
+impl Database {
+    /// Raises the oldest key that may seal. Behind the lock of tokens: a change of tokens asks for it once, and may last for long.
+    async fn raise_oldest_key(&self, oldest: i32) -> Result<(), ServerError> {
+        const RAISE: &str = "update twofactor.store set oldest_key = greatest(oldest_key, $1)";
+        let mut client = self.connection().await?;
+        let work = async {
+            let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
+            transaction.batch_execute(&format!("set local lock_timeout = {}", CHANGES.as_millis())).await?;
+            transaction.query_typed(TOKENS_LOCK, &[]).await?;
+            transaction.execute_typed(RAISE, &[(&oldest, Type::INT4)]).await?;
+            transaction.commit().await
+        };
+        work.await.map_err(|error: tokio_postgres::Error| match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => ServerError::TokensBusy(CHANGES.as_secs()),
+            _ => error.into(),
+        })
+    }
+
+    /// The transactions that write to tables of the store at the moment; with `of`, those among them.
+    async fn writers(&self, of: Option<&[String]>) -> Result<Vec<String>, ServerError> {
+        const WRITERS: &str = "select distinct l.virtualtransaction from pg_locks l
+            join pg_class c on c.oid = l.relation and c.relnamespace = 'twofactor'::regnamespace
+            where l.database = (select oid from pg_database where datname = current_database())
+                and l.mode = 'RowExclusiveLock' and ($1::text[] is null or l.virtualtransaction = any($1))";
+        let rows = self.ask(WRITERS, &[(&of, Type::TEXT_ARRAY)]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

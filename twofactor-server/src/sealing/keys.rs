@@ -63,6 +63,14 @@ impl Keys {
         self
     }
 
+    /// True where these are the same keys, and the same one seals.
+    pub(crate) fn are(&self, others: &Self) -> bool {
+        let same = |(one, other): (&Key, &Key)| one.number == other.number && *one.secret == *other.secret;
+        self.sealing == others.sealing
+            && self.all.len() == others.all.len()
+            && self.all.iter().zip(&others.all).all(same)
+    }
+
     /// True when a server may go on with these keys after `before`: what it has sealed last can be opened.
     pub(crate) fn can_follow(&self, before: &Self) -> bool {
         let is_kept = |key: &Key| self.find(key.number).is_ok_and(|kept| *kept.secret == *key.secret);

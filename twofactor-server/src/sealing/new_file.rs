@@ -16,10 +16,14 @@ pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), Serve
     flush_folder(path)
 }
 
+/// The folder of a file.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes the names in the folder of a file durable.
 pub(crate) fn flush_folder(path: &Path) -> Result<(), ServerError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(path, &error))
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(|error| wrong(path, &error))
 }
 
 /// The error about a file.

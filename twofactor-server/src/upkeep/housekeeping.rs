@@ -117,7 +117,7 @@ impl<'d> Housekeeping<'d> {
 
 impl Database {
     /// The demands of the store on its servers.
-    async fn demands(&self) -> Result<Demands, ServerError> {
+    pub(crate) async fn demands(&self) -> Result<Demands, ServerError> {
         let rows = self.ask(Demands::READ, &[]).await?;
         let row = rows.first().ok_or_else(|| ServerError::NoConnection("no row came back".to_owned()))?;
         Demands::of(row, 0)

@@ -40,6 +40,8 @@ pub struct Resealed {
 /// Seals all records of a store that have another key than the sealing one.
 pub async fn reseal(postgresql: Postgresql, keys: Keys) -> Result<Vec<Resealed>, ServerError> {
     let database = Database::open(postgresql, keys).await?;
+    // With a key that is about to be taken away nothing is sealed any more.
+    database.demands().await?.met_with(database.seals.keys().sealing())?;
     let mut all = Vec::new();
     for column in SEALED_COLUMNS {
         all.push(database.reseal(column).await?);

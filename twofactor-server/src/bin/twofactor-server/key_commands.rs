@@ -1,7 +1,8 @@
 //! `twofactor-server key …`: the keys are made, changed while logins run, and taken away.
 //!
-//! Invariants: a key seals only once every server that runs has it; one is taken away only once no record has it. So whatever the order
-//! in which the file reaches the servers, each of them opens every record.
+//! Invariants: a key seals only once every server that runs has it; one is taken away only once no record has it, and no server can write
+//! one any more. So whatever the order in which the file reaches the servers, each of them opens every record. One command at a time works
+//! with the keys.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,8 +13,8 @@ use tokio::runtime::Runtime;
 use twofactor_core::config::fleet::{Backing, CentralStore};
 use twofactor_core::host::trusted::Owner;
 use twofactor_server::{
-    Escrow, KeyChange, KeyTable, KeyUse, Keys, ServerError, change_keys, init_keys, keys_in_use_embedded, reseal,
-    reseal_embedded,
+    Escrow, KeyChange, KeyLock, KeyTable, KeyUse, Keys, Resealed, ServerError, change_keys, init_keys,
+    keys_in_use_embedded, reseal, reseal_embedded,
 };
 
 use crate::failure::Failure;
@@ -68,6 +69,11 @@ impl Keepers {
 /// Runs a command about the keys of `store`.
 pub(crate) fn run(command: &KeyCommand, store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
     let file = store.seed_key.display();
+    // From before the file is read until all is done: of two commands at once, one would undo what the other has done.
+    let _lock = match command {
+        KeyCommand::Status => None,
+        _ => Some(KeyLock::take(&store.seed_key)?),
+    };
     match command {
         KeyCommand::Init(keepers) => {
             init_keys(&store.seed_key, keepers.escrow()?.as_ref())?;
@@ -160,9 +166,18 @@ fn resealed(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
         }
     };
     let columns = runtime.block_on(reseal(connection.parse()?, keys))?;
+    for found in &columns {
+        println!("{}.{}: {} records sealed with key {sealing}", found.column.table, found.column.sealed, found.done);
+    }
+    are_complete(columns)?;
+    println!("Every record has key {sealing}. In a minute, the older ones can go: twofactor-server key retire");
+    Ok(())
+}
+
+/// Refuses to go on where records have another key than the sealing one still.
+fn are_complete(columns: Vec<Resealed>) -> Result<(), Failure> {
     let (mut left, mut broken) = (0, Vec::new());
     for found in columns {
-        println!("{}.{}: {} records sealed with key {sealing}", found.column.table, found.column.sealed, found.done);
         left += found.left;
         broken.extend(found.broken);
     }
@@ -177,17 +192,26 @@ fn resealed(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
             "copy the file of keys to every server, and then: twofactor-server key reseal",
         ));
     }
-    println!("Every record has key {sealing}. In a minute, the older ones can go: twofactor-server key retire");
     Ok(())
 }
 
 fn retire(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
     let keys = SeedKey::of(store).read()?;
     let (numbers, sealing) = (keys.numbers(), keys.sealing());
-    let KeyUse { records, servers } = in_use(store, keys, runtime)?;
+    let KeyUse { mut records, servers } = in_use(store, keys, runtime)?;
     if let Some(server) = servers.iter().find(|server| server.sealing != sealing) {
         let problem = format!("the server on {} seals with key {} still", server.host, server.sealing);
         return Err(Failure::new(problem, "copy the file of keys to it"));
+    }
+    if let Backing::Postgresql(connection) = &store.backing
+        && numbers.len() > 1
+    {
+        let (keys, postgresql) = (SeedKey::of(store).read()?, connection.parse()?);
+        println!("From now on the store takes nothing that is sealed with a key older than {sealing}.");
+        // A server that is not known to run, or does not know of the new key, could seal with an old one until it is gone.
+        runtime.block_on(async { KeyTable::open(postgresql, keys).await?.take_no_older_than(sealing).await })?;
+        are_complete(runtime.block_on(reseal(connection.parse()?, SeedKey::of(store).read()?))?)?;
+        records = in_use(store, SeedKey::of(store).read()?, runtime)?.records;
     }
     let is_free =
         |number: &&i32| **number != sealing && records.iter().all(|(key, count)| key != *number || *count == 0);

@@ -1,10 +1,8 @@
 //! The file of keys, where this process finds it: a credential of systemd, or the file that the configuration names.
 
 use std::env;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::sleep;
 use twofactor_core::config::fleet::CentralStore;
@@ -41,29 +39,32 @@ impl SeedKey {
             .or_else(|error| if own == Owner::ROOT { Err(error) } else { read(&self.path, own) })
     }
 
-    /// Hands the keys to the server whenever the file has changed, for ever. A file that cannot be read changes nothing.
+    /// Hands the keys in the file to the server whenever it has others, for ever. A file that cannot be read changes nothing, and it is said
+    /// once.
     pub(crate) async fn watch(&self, server: &Server) {
-        let mut seen = self.mark();
+        let mut complaint = None;
         loop {
-            sleep(PAUSE).await;
-            let mark = self.mark();
-            if mark == seen {
-                continue;
-            }
-            seen = mark;
             let renewed = self.read().and_then(|keys| {
                 let said = format!("keys {:?}; key {} seals", keys.numbers(), keys.sealing());
-                server.renew_keys(keys).map(|()| said)
+                Ok(server.renew_keys(keys)?.then_some(said))
             });
             match renewed {
-                Ok(said) => eprintln!("twofactor-server: {}: {said}", self.path.display()),
-                Err(error) => eprintln!("twofactor-server: {error}\n  the keys stay as they were read before"),
+                Ok(said) => {
+                    complaint = None;
+                    if let Some(said) = said {
+                        eprintln!("twofactor-server: {}: {said}", self.path.display());
+                    }
+                }
+                Err(error) => {
+                    let error = Some(error.to_string());
+                    if error != complaint {
+                        let problem = error.as_deref().unwrap_or_default();
+                        eprintln!("twofactor-server: {problem}\n  the keys stay as they were read before");
+                        complaint = error;
+                    }
+                }
             }
+            sleep(PAUSE).await;
         }
-    }
-
-    fn mark(&self) -> Option<(u64, u64, Option<SystemTime>)> {
-        let found = fs::metadata(&self.path).ok()?;
-        Some((found.ino(), found.len(), found.modified().ok()))
     }
 }
