@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use twofactor_core::store::broker::LINK;
 use twofactor_tests::artifacts::{link, server};
 use twofactor_tests::postgres::Postgres;
@@ -38,6 +39,27 @@ fn start(host: &Host, program: &str, arguments: &[&str], is_there: impl Fn() -> 
         sleep(Duration::from_millis(20));
     }
     running
+}
+
+/// As a server grants them: the groups of both lists, and the entry with a star.
+fn grants_are_those_of_the_first_entry_about_the_name(witness: &Witness<'_>) {
+    let path = Path::new("/etc/twofactor/twofactor.toml");
+    let before = fs::read_to_string(path).unwrap();
+    let entries = "[[host]]\nname = \"d*k\"\nmay = [\"login\", \"self\"]\ngroups = [\"ops\", \"web\"]\n\
+                   [[host]]\nname = \"de*\"\nmay = [\"login\", \"enroll\"]\n";
+    let seen = |entries: &str| {
+        let without = before.split("[[host]]").next().unwrap();
+        witness.host.configure(&format!("{without}{entries}"));
+        let listed = witness.runs(&["host", "list"]);
+        (listed[0]["may"].clone(), listed[0]["groups"].clone())
+    };
+    assert_eq!(seen(entries), (json!(["login", "self"]), json!(["ops"])));
+    assert!(said(&witness.host.twofactor(&["host", "list"]).output().unwrap()).contains("login, self  ops"));
+    let elsewhere = entries.replace("\"ops\", ", "");
+    assert_eq!(seen(&elsewhere), (json!(["login", "self"]), json!([])));
+    assert!(said(&witness.host.twofactor(&["host", "list"]).output().unwrap()).contains("no user"));
+    assert_eq!(seen(""), (json!(["login"]), json!(["dba", "ops"])));
+    witness.host.configure(&before);
 }
 
 #[test]
@@ -71,7 +93,9 @@ fn a_fleet() {
         );
         let listed = witness.runs(&["host", "list"]);
         assert!(listed[0]["certificate"].is_null() && listed[0]["join_code_until"].is_string(), "{listed}");
-        assert_eq!(listed[0]["groups"], serde_json::json!(["dba", "ops"]));
+        assert_eq!(listed[0]["groups"], json!(["dba", "ops"]));
+        assert_eq!(listed[0]["may"], json!(["login", "enroll"]));
+        grants_are_those_of_the_first_entry_about_the_name(witness);
 
         let serving = start(host, "twofactor-server", &["serve"], || TcpStream::connect(address).is_ok());
         let at = format!("localhost:{}", address.port());
@@ -101,7 +125,7 @@ fn a_fleet() {
         assert_eq!(witness.runs(&["fleet", "status"])["link"], true);
         let listed = witness.runs(&["host", "list"]);
         assert_eq!(listed[0]["certificate"]["serial"], joined["certificate"]["serial"]);
-        assert_eq!(listed[0]["may"], serde_json::json!(["login", "enroll"]));
+        assert_eq!(listed[0]["may"], json!(["login", "enroll"]));
 
         witness.runs(&["host", "revoke", "desk"]);
         assert!(witness.runs(&["host", "list"])[0]["revoked"].is_string());

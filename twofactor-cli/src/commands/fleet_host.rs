@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_core::config::Config;
+use twofactor_core::config::fleet::{HostRule, groups_in_both};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::administration::{AddedAgain, AddedHost, FleetHost as Listed, HostAdministration};
@@ -80,14 +81,13 @@ fn list(config: &Config, hosts: &dyn HostAdministration, output: &Output) -> Res
                 (None, None) => "has not joined".to_owned(),
             };
             let seen = host.seen.map_or_else(|| "never".to_owned(), |seen| seen.to_string());
-            let groups = if host.groups.is_empty() { "all users".to_owned() } else { host.groups.join(", ") };
-            [
-                host.name.as_str().into(),
-                certificate.into(),
-                seen.into(),
-                may(config, host).join(", ").into(),
-                groups.into(),
-            ]
+            let Granted { may, groups } = granted(config, host);
+            let about = match groups.as_deref() {
+                None => "all users".to_owned(),
+                Some([]) => "no user".to_owned(),
+                Some(groups) => groups.join(", "),
+            };
+            [host.name.as_str().into(), certificate.into(), seen.into(), may.join(", ").into(), about.into()]
         };
         let heads = ["HOST", "CERTIFICATE", "LAST SEEN", "MAY", "ABOUT"];
         output::table(heads, hosts.iter().map(row).collect(), [20, 16, 10, 5, 5], output.screen(Stream::Results))
@@ -95,19 +95,33 @@ fn list(config: &Config, hosts: &dyn HostAdministration, output: &Output) -> Res
     Ok(output.report_whole(text, || hosts.iter().map(|host| as_json(config, host)).collect())?)
 }
 
-/// The questions that a host may ask, by the configuration of this server.
-fn may(config: &Config, host: &Listed) -> Vec<&'static str> {
-    if host.revoked.is_some() {
-        return Vec::new();
-    }
-    let rule = config.hosts.iter().find(|rule| rule.is_about(&host.name));
-    let further = rule.map(|rule| [(rule.may_enroll, "enroll"), (rule.may_self, "self")]);
+/// The rights of a host.
+struct Granted {
+    /// The questions that it may ask.
+    may: Vec<&'static str>,
+    /// The groups about whose members; `None`: about each user.
+    groups: Option<Vec<String>>,
+}
+
+/// The rights that a server with this configuration grants to a host.
+fn granted(config: &Config, host: &Listed) -> Granted {
+    let entry = HostRule::of(&config.hosts, &host.name);
+    let groups = entry.and_then(|entry| entry.groups.as_deref());
+    let further = entry.map(|entry| [(entry.may_enroll, "enroll"), (entry.may_self, "self")]);
     let further = further.into_iter().flatten().filter(|(may, _)| *may).map(|(_, word)| word);
-    ["login"].into_iter().chain(further).collect()
+    let may = ["login"].into_iter().chain(further).collect();
+    let is_of_site = config.port.as_ref().is_some_and(|port| port.site.is_some());
+    match entry {
+        // Its servers look at no host that was added: the site signs the certificates, and the entries say who may ask.
+        Some(_) if is_of_site => Granted { may, groups: groups.map(<[String]>::to_vec) },
+        _ if is_of_site || host.revoked.is_some() => Granted { may: Vec::new(), groups: Some(Vec::new()) },
+        _ => Granted { may, groups: groups_in_both(groups, &host.groups) },
+    }
 }
 
 fn as_json(config: &Config, host: &Listed) -> Value {
     let time = |time: &Option<UnixTime>| time.map(|time| time.to_string());
+    let Granted { may, groups } = granted(config, host);
     let certificate = host.certificate.as_ref().map(|certificate| {
         json!({
             "serial": certificate.serial,
@@ -122,8 +136,8 @@ fn as_json(config: &Config, host: &Listed) -> Value {
         "certificate": certificate,
         "join_code_until": time(&host.code_until),
         "last_seen": time(&host.seen),
-        "may": may(config, host),
-        "groups": host.groups,
+        "may": may,
+        "groups": groups,
     })
 }
 

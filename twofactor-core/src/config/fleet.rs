@@ -138,6 +138,11 @@ pub const ENROLLMENTS_PER_HOUR: u32 = 20;
 pub const ENROLLMENT_SERVICE: &str = "twofactor-fleet";
 
 impl HostRule {
+    /// The entry that holds for the host of that name: the first that is about it.
+    pub fn of<'r>(rules: &'r [Self], host: &str) -> Option<&'r Self> {
+        rules.iter().find(|rule| rule.is_about(host))
+    }
+
     /// True when this is about the host of that name.
     pub fn is_about(&self, host: &str) -> bool {
         match self.name.split_once('*') {
@@ -146,6 +151,16 @@ impl HostRule {
                 host.len() >= before.len() + after.len() && host.starts_with(before) && host.ends_with(after)
             }
         }
+    }
+}
+
+/// The groups about whose members a host may ask, by the entry about it and by the groups that were named when it was added, where none
+/// stands for all: those in both. `None` is about each user.
+pub fn groups_in_both(entry: Option<&[String]>, added: &[String]) -> Option<Vec<String>> {
+    match entry {
+        None => (!added.is_empty()).then(|| added.to_vec()),
+        Some(entry) if added.is_empty() => Some(entry.to_vec()),
+        Some(entry) => Some(entry.iter().filter(|group| added.contains(group)).cloned().collect()),
     }
 }
 
@@ -188,6 +203,17 @@ mod tests {
         for name in ["10.0.0.5", "10", "127.1", "web1.5", "0x7f.0x1", "2130706433", "web1.", "", "fe80::1", "web_1"] {
             assert!(!names_a_host(name), "{name}");
         }
+    }
+
+    #[test]
+    fn of_the_groups_of_an_entry_and_of_a_join_those_in_both_count() {
+        let groups = |listed: &[&str]| listed.iter().map(|group| (*group).to_owned()).collect::<Vec<_>>();
+        let of = |entry: Option<&[&str]>, added: &[&str]| groups_in_both(entry.map(groups).as_deref(), &groups(added));
+        assert_eq!(of(None, &[]), None);
+        assert_eq!(of(None, &["web"]), Some(groups(&["web"])));
+        assert_eq!(of(Some(&["web", "dba"]), &[]), Some(groups(&["web", "dba"])));
+        assert_eq!(of(Some(&["web", "dba"]), &["dba", "ops"]), Some(groups(&["dba"])));
+        assert_eq!(of(Some(&["web"]), &["ops"]), Some(Vec::new()), "about no user");
     }
 
     #[test]

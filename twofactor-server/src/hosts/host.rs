@@ -1,6 +1,6 @@
 //! A host that asks, and what it may ask.
 
-use twofactor_core::config::fleet::{ENROLLMENTS_PER_HOUR, WRONG_CODES_PER_HOUR};
+use twofactor_core::config::fleet::{ENROLLMENTS_PER_HOUR, HostRule, WRONG_CODES_PER_HOUR, groups_in_both};
 
 /// A host, by the name in its certificate, and what it may ask.
 #[derive(Debug, Clone)]
@@ -36,34 +36,18 @@ impl Host {
         }
     }
 
-    /// The same host, for which these groups were named when it was added; none stands for all. Of two lists those groups count that
-    /// are in both.
-    #[must_use]
-    pub(crate) fn within(mut self, added: &[String]) -> Self {
-        if !added.is_empty() {
-            self.groups = Some(match self.groups {
-                None => added.to_vec(),
-                Some(groups) => groups.into_iter().filter(|group| added.contains(group)).collect(),
-            });
-        }
-        self
+    /// The host of this name by the first of these entries that is about it; `None` where none is.
+    pub fn listed(rules: &[HostRule], name: &str) -> Option<Self> {
+        let rule = HostRule::of(rules, name)?.clone();
+        let HostRule { may_enroll, may_self, groups, wrong_codes_per_hour, enrollments_per_hour, .. } = rule;
+        let (name, as_of) = (name.to_owned(), None);
+        Some(Self { name, may_enroll, may_self, groups, wrong_codes_per_hour, enrollments_per_hour, as_of })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_the_groups_of_a_rule_and_of_a_join_those_in_both_count() {
-        let groups = |listed: &[&str]| listed.iter().map(|group| (*group).to_owned()).collect::<Vec<_>>();
-        let of = |rule: Option<&[&str]>, added: &[&str]| {
-            Host { groups: rule.map(groups), ..Host::named("web1") }.within(&groups(added)).groups
-        };
-        assert_eq!(of(None, &[]), None);
-        assert_eq!(of(None, &["web"]), Some(groups(&["web"])));
-        assert_eq!(of(Some(&["web", "dba"]), &[]), Some(groups(&["web", "dba"])));
-        assert_eq!(of(Some(&["web", "dba"]), &["dba", "ops"]), Some(groups(&["dba"])));
-        assert_eq!(of(Some(&["web"]), &["ops"]), Some(Vec::new()), "about no user");
+    /// A host that has joined a fleet with an authority of its own: what the entry about it says, if there is one, and for users of the
+    /// groups alone with which it was added.
+    pub fn of_fleet(listed: Option<Self>, name: &str, added: &[String]) -> Self {
+        let host = listed.unwrap_or_else(|| Self::named(name));
+        Self { groups: groups_in_both(host.groups.as_deref(), added), ..host }
     }
 }

@@ -51,7 +51,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The hosts that may ask, by the name in their certificate.
 pub trait Hosts: Send + Sync + 'static {
-    /// The host of this name, as of now; `None` when it may ask nothing.
+    /// The host of this name, as of now; `None` when it may ask nothing. It waits for nothing: each question asks it.
     fn find(&self, name: &str) -> Option<Host>;
 }
 
@@ -241,8 +241,8 @@ async fn found(caller: &Caller, admission: &Admission) -> Option<Result<Host, (M
         Admission::Fleet(hosts, listed) => match hosts.find(&caller.certificate).await {
             // By the name in its certificate, whatever the database says.
             Ok(Some((standing, as_of))) if standing.host == caller.name => {
-                let host = listed.find(&standing.host).unwrap_or_else(|| Host::named(&standing.host));
-                Ok(Host { as_of: Some(as_of), ..host.within(&standing.groups) })
+                let host = Host::of_fleet(listed.find(&standing.host), &standing.host, &standing.groups);
+                Ok(Host { as_of: Some(as_of), ..host })
             }
             Ok(_) => Err((not_taken(), Next::Goes)),
             Err(error) => Err((Message::failing(&StoreError::from(error)), Next::Stays)),

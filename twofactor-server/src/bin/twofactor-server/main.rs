@@ -158,7 +158,8 @@ async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Pa
         Backing::Postgresql(connection) => Server::open(connection.parse()?, keys, config).await?,
         Backing::Files(folder) => Server::open_files(folder, keys, config)?,
     });
-    let listed = Arc::new(ListedHosts::new(path, config));
+    let ends = |error: std::io::Error| Failure::new(error.to_string(), "is the machine out of memory?");
+    let listed = ListedHosts::watched(path, config).map_err(ends)?;
     let (acceptor, admission) = match site {
         Some(acceptor) => (acceptor, Admission::Site(listed)),
         None => {
@@ -174,7 +175,6 @@ async fn serve_all(store: &CentralStore, port: &Port, config: &Config, path: &Pa
         })?;
         serving.spawn(serve(listener, acceptor.clone(), Arc::clone(&server), admission.clone()));
     }
-    let ends = |error: std::io::Error| Failure::new(error.to_string(), "is the machine out of memory?");
     let (mut terminated, mut interrupted) =
         (signal(SignalKind::terminate()).map_err(ends)?, signal(SignalKind::interrupt()).map_err(ends)?);
     tokio::select! {
