@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _};
 use tokio::runtime::Runtime;
@@ -111,6 +112,39 @@ fn an_account_in_files_opens_sessions_on_all_hosts_and_each_code_one() {
 fn of_simultaneous_logins_over_three_hosts_on_files_exactly_one_wins() {
     let central = Central::new();
     races::race(|name| central.host(name), races::rounds());
+}
+
+/// The number of times that a file is opened, and read, while `work` lasts.
+fn looks_at(file: &Path, work: impl FnOnce()) -> [usize; 2] {
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).unwrap();
+    // Closing is watched, too: the kernel joins events that are like the last one.
+    let closed = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_CLOSE_NOWRITE;
+    inotify.add_watch(file, AddWatchFlags::IN_OPEN | AddWatchFlags::IN_ACCESS | closed).unwrap();
+    work();
+    let events = inotify.read_events().unwrap();
+    [AddWatchFlags::IN_OPEN, AddWatchFlags::IN_ACCESS]
+        .map(|kind| events.iter().filter(|event| event.mask.contains(kind)).count())
+}
+
+#[test]
+fn a_refusal_reads_as_much_of_a_user_as_of_the_decoy_so_that_its_time_tells_of_no_account() {
+    let central = Central::new();
+    let (web1, alice) = (central.host("web1"), Enrolled::at(&central.host("web1"), "alice"));
+    let stranger = Person { name: UserName::new("invented").unwrap(), ..alice.person.clone() };
+    let mut wrong = alice.app.wrong_codes();
+    let mut refused = |person, reason| {
+        let typed = wrong.next().unwrap();
+        assert_eq!(refusal(redeem(&web1.store(), person, &typed)), reason);
+    };
+    // The first one makes the decoy.
+    refused(&stranger, Reason::NotEnrolled);
+    let place = |name: &str| central.folder.path().join("accounts").join(name);
+    for file in ["state", "secret.toml"] {
+        let own = looks_at(&place("users/alice").join(file), || refused(&alice.person, Reason::WrongCode));
+        let decoy = looks_at(&place("decoy").join(file), || refused(&stranger, Reason::NotEnrolled));
+        assert_eq!(own, decoy, "{file}");
+        assert_eq!(own[0], 1, "{file}");
+    }
 }
 
 #[test]

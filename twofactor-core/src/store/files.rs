@@ -26,8 +26,6 @@ mod identity;
 mod inspection;
 #[cfg(feature = "registry")]
 mod last_backup;
-#[cfg(feature = "registry")]
-mod last_wrong;
 mod locations;
 #[cfg(feature = "registry")]
 mod merging;
@@ -54,10 +52,9 @@ mod tests;
 #[cfg(feature = "registry")]
 mod tokens;
 mod user_folder;
+mod verifying;
 
 pub use error::FilesError;
-#[cfg(feature = "registry")]
-pub use last_wrong::LastWrong;
 
 use crate::account::factors::Factors;
 use crate::account::notice::Notice;
@@ -71,7 +68,7 @@ use crate::store::error::StoreError;
 use crate::store::redemption::{
     Absent, Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping, TEMPORARY,
 };
-use crate::store::verification::{Presented, Redeeming, Stripped, verify};
+use crate::store::verification::{Presented, Redeeming, Stripped};
 use locations::migrated;
 pub use locations::{Files, PATIENCE};
 use user_folder::Account;
@@ -147,7 +144,7 @@ impl Store for Files {
         let now = self.clock.now()?;
         let presented = Presented { person, wallet: &wallet, attempt, rules: &self.rules, now };
         let complete = |state: &State| migrated(user, state);
-        verify(&mut account.state_file()?, now, Redeeming { presented, missing: None, complete })
+        self.verify_at(account, now, Redeeming { presented, missing: None, complete })
     }
 
     fn take_notices(&self, person: &Person) -> Result<Vec<Notice>, StoreError> {
@@ -182,7 +179,7 @@ impl Store for Files {
         let wallet = Wallet { credentials: Some(&credentials), factors: attempt.factors };
         let now = self.clock.now()?;
         let stripped = Stripped(Presented { person, wallet: &wallet, attempt, rules: &self.rules, now });
-        match verify(&mut account.state_file()?, now, stripped)? {
+        match self.verify_at(&account, now, stripped)? {
             burned @ Stripping::Burned { .. } => Ok(burned),
             // It may be a code of a token that is not in the file yet.
             other => migrated(user, &account.state()?).map(|()| other),

@@ -15,7 +15,7 @@ mod stripping;
 mod two_codes;
 
 pub(super) use checking::Checking;
-pub(super) use course::{Ledger, verify};
+pub(super) use course::{Ledger, Verification, verify};
 pub(super) use invitation::InvitationCheck;
 pub(super) use owner::must_be_of;
 pub(super) use presented::{Presented, in_vain};

@@ -151,10 +151,7 @@ impl Work {
         let (event, changes) = (call.word(), changes_accounts(&call));
         let slowed = pause(wrong_codes, host.wrong_codes_per_hour);
         let accounts = place.accounts(VerificationRules { slowed, ..*rules }, SystemClock);
-        // An account that cannot be read is complained about by the answer.
-        let last_wrong = |accounts: &ByName| accounts.files().last_wrong(user).unwrap_or_default();
         let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
-        let before = last_wrong(&accounts);
         // Of an account that cannot be read nothing is enrolled.
         let is_absent = |accounts: &ByName| matches!(accounts.presence(user), Ok(Presence::Absent(_)));
         let quota = quota.filter(|_| is_absent(&accounts));
@@ -171,7 +168,7 @@ impl Work {
         if !changes {
             return Ok(Judged::plain(answer));
         }
-        let is_guess = last_wrong(&accounts).is_later_than(&before);
+        let is_guess = accounts.files().has_counted_a_guess();
         let has_enrolled = quota.is_some() && !is_absent(&accounts);
         if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));

@@ -54,7 +54,7 @@ impl Files {
             Err(error) => return Err(error),
         };
         let Some(file) = decoy.folder().open_in_place(STATE)? else { return new_decoy(&state, now).map(drop) };
-        let mut file = StateFile { folder: decoy.folder(), file, slots: None };
+        let mut file = StateFile { folder: decoy.folder(), file, slots: None, has_counted_a_guess: false };
         // Others may be writing it at the same time: that is no damage, and what they leave is overwritten.
         let Ok(before) = file.read() else {
             let whole = Slots::file(&state_text::write(&State::default())).unwrap_or_default();

@@ -24,7 +24,7 @@ use crate::store::files::locations::{Files, Registrar};
 use crate::store::files::user_folder::LockedAccount;
 use crate::store::newcomer::{ConfirmedApp, is_waiting, waiting};
 use crate::store::redemption::{Absent, Attempt};
-use crate::store::verification::{InvitationCheck, RegistrationCheck, TwoCodes, must_be_of, verify};
+use crate::store::verification::{InvitationCheck, RegistrationCheck, TwoCodes, must_be_of};
 
 impl EnrollmentStore for Files {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
@@ -59,9 +59,8 @@ impl EnrollmentStore for Files {
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
         let account = self.counting(&person.name)?;
-        let mut file = account.state_file()?;
         let now = self.clock.now()?;
-        verify(&mut file, now, InvitationCheck { person, typed, attempt, rules: &self.rules, now })
+        self.verify_at(&account, now, InvitationCheck { person, typed, attempt, rules: &self.rules, now })
     }
 
     fn check_registration(
@@ -73,11 +72,10 @@ impl EnrollmentStore for Files {
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let registrar = self.registrar()?;
         let account = self.counting(&person.name)?;
-        let mut file = account.state_file()?;
         let now = self.clock.now()?;
         let two = TwoCodes { serial, codes, attempt, rules: &self.rules, now };
         let find = || registrar.listing(self, serial);
-        verify(&mut file, now, RegistrationCheck { two, find })
+        self.verify_at(&account, now, RegistrationCheck { two, find })
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {

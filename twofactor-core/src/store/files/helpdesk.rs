@@ -27,7 +27,7 @@ use crate::store::redemption::Attempt;
 use crate::store::registry::{self, Begun, CHANGE_PATIENCE, Edit, RegistryError, Writer};
 use crate::store::rules::VerificationRules;
 use crate::store::self_service::OwnedToken;
-use crate::store::verification::{Checking, Presented, Resynchronizing, TwoCodes, verify};
+use crate::store::verification::{Checking, Presented, Resynchronizing, TwoCodes};
 
 impl Helpdesk for Files {
     fn help(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
@@ -171,7 +171,7 @@ impl Files {
         let attempt = attempt(&readings, &source);
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &rules, now };
         let notice = Notice { at: now, by: by.uid, change: NoticedChange::CodeChecked };
-        let verdict = verify(&mut account.state_file()?, now, Checking { presented, notice })?;
+        let verdict = self.verify_at(&account, now, Checking { presented, notice })?;
         match verdict {
             // It may be a code of a token that is not in the file yet.
             Ok(Verdict::Wrong | Verdict::AppOutOfStep { .. } | Verdict::TokenOutOfStep { .. }) => {
@@ -243,7 +243,7 @@ impl Files {
             progress: progress_in(&account, &token, now)?,
             notice: Notice { at: now, by: by.uid, change: NoticedChange::TokenResynced },
         };
-        let progress = match verify(&mut account.state_file()?, now, resynchronizing)? {
+        let progress = match self.verify_at(&account, now, resynchronizing)? {
             Ok(progress) => progress,
             Err(why) => return Ok(Err(why)),
         };

@@ -19,6 +19,7 @@ use crate::store::state_text;
 use std::borrow::Borrow as _;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// The time that a login waits for another login of the same user.
@@ -40,6 +41,8 @@ pub struct Files {
     pub(super) rules: VerificationRules,
     /// Registers tokens at login; `None` in a process that does without the registry.
     pub(super) registrar: Option<&'static dyn Registrar>,
+    /// A wrong code was looked at and counted.
+    pub(super) guessed: AtomicBool,
 }
 
 impl Files {
@@ -47,7 +50,8 @@ impl Files {
     pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
         let rules = VerificationRules::of(&Config::default());
         let (state, clock) = (state.to_owned(), Box::new(clock));
-        Self { state, marker: None, owner, patience, deadline: None, clock, rules, registrar: None }
+        let guessed = AtomicBool::new(false);
+        Self { state, marker: None, owner, patience, deadline: None, clock, rules, registrar: None, guessed }
     }
 
     /// The same store, judging by these rules and not by the defaults.

@@ -22,7 +22,7 @@ use crate::store::registry::{self, RegistryError};
 use crate::store::self_service::{
     Change, ChangeOutcome, Changed, NewApp, NotChanged, OwnAccount, OwnedToken, Request, SelfService, Terms,
 };
-use crate::store::verification::{InvitationCheck, Presented, Redeeming, verify};
+use crate::store::verification::{InvitationCheck, Presented, Redeeming};
 
 impl SelfService for Files {
     fn own_account(&self, person: &Person) -> Result<OwnAccount, StoreError> {
@@ -94,7 +94,7 @@ impl Files {
         let attempt = changes::attempt(&[], terms);
         let check = |typed: &InvitationCode| {
             let check = InvitationCheck { person, typed, attempt: &attempt, rules: &self.rules, now };
-            verify(&mut account.state_file()?, now, check)
+            self.verify_at(&account, now, check)
         };
         let invitation: Option<Invitation> = match changes::invited(invitation, terms.first, check)? {
             Ok(invitation) => invitation,
@@ -226,7 +226,7 @@ impl Files {
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
         let complete = |state: &State| migrated(user, state);
         let redeeming = Redeeming { presented, missing: None, complete };
-        match changes::proven_by(&verify(&mut account.state_file()?, now, redeeming)?) {
+        match changes::proven_by(&self.verify_at(&account, now, redeeming)?) {
             Ok(factor) => *burned = Some(factor),
             Err(not_changed) => return Ok(Err(not_changed)),
         }

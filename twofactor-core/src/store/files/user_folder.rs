@@ -104,7 +104,7 @@ impl LockedAccount {
     /// The state's file, to read it and to write the next states.
     pub(super) fn state_file(&self) -> Result<StateFile<'_>, StoreError> {
         let file = self.folder().open_in_place(STATE)?.ok_or_else(|| self.lost_state())?;
-        Ok(StateFile { folder: self.folder(), file, slots: None })
+        Ok(StateFile { folder: self.folder(), file, slots: None, has_counted_a_guess: false })
     }
 
     /// Puts a whole new file in the place of the state's.
@@ -155,6 +155,8 @@ pub(super) struct StateFile<'f> {
     pub(super) file: InPlace,
     /// Known once the file was read; `None` again when it was replaced.
     pub(super) slots: Option<Slots>,
+    /// A wrong code was looked at and counted.
+    pub(super) has_counted_a_guess: bool,
 }
 
 impl StateFile<'_> {
@@ -207,6 +209,10 @@ impl Ledger for StateFile<'_> {
             let _ = self.file.overwrite(mark, offset);
         }
         Ok(())
+    }
+
+    fn counted_a_guess(&mut self) {
+        self.has_counted_a_guess = true;
     }
 }
 

@@ -1,7 +1,6 @@
 //! The account as it was read, and the change that a verb makes of it.
 
 use super::error::{AccountError, Part};
-use crate::account::throttle::Count;
 use crate::account::{Credentials, State, Wallet};
 use crate::codes::secret::SecretError;
 use crate::codes::token::Serial;
@@ -198,7 +197,6 @@ impl<'d> OneAccount<'d> {
         let (before, rules) = (State::default(), &self.rules);
         let presented = Presented { person: &person, wallet: &wallet, attempt, rules, now: self.now };
         in_vain(&mut self.ledger(before.clone()), presented, &before);
-        self.guessed.set(false);
         self.change.replace(Change::InVain);
     }
 }
@@ -249,12 +247,13 @@ impl Ledger for InMemory<'_> {
 
     fn settle(&mut self, charged: State, outcome: Option<&State>) -> Result<(), StoreError> {
         let kept = outcome.unwrap_or(&charged);
-        // The charge of work in vain, and of a client that sends the same again, counts nothing.
-        let counts = |state: &State| Count::ALL.map(|count| state.throttle_of(count).clone());
-        self.guessed.set(counts(kept) == counts(&charged) && counts(&charged) != counts(&self.state));
         self.keep(kept);
         self.state = kept.clone();
         Ok(())
+    }
+
+    fn counted_a_guess(&mut self) {
+        self.guessed.set(true);
     }
 }
 

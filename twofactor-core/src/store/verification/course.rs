@@ -3,6 +3,7 @@
 //! Invariants: an answer is looked at only once its charge is written; its outcome is durable before the caller learns it.
 
 use crate::account::State;
+use crate::account::throttle::{Count, Throttle};
 use crate::host::clock::UnixTime;
 use crate::store::error::StoreError;
 
@@ -22,6 +23,9 @@ pub(in crate::store) trait Ledger {
 
     /// Makes the outcome durable, and the charge with it. `None` keeps the charged state.
     fn settle(&mut self, charge: Self::Charge, outcome: Option<&State>) -> Result<(), StoreError>;
+
+    /// Notes that the attempt was looked at and counts as a wrong code, for a program that judges for others.
+    fn counted_a_guess(&mut self) {}
 }
 
 /// An answer to one of the questions of a login.
@@ -74,8 +78,18 @@ pub(in crate::store) fn verify<V: Verification>(
         return refused;
     }
     let charged = verification.charged(&before);
+    // A client that sends the same wrong code again is charged once.
+    let counts = counts_of(&charged);
+    let is_charged = counts != counts_of(&before);
     let charge = ledger.charge(&charged)?;
     let Judged { kept, outcome } = verification.look(before, charged)?;
     ledger.settle(charge, kept.as_ref())?;
+    if is_charged && kept.as_ref().is_none_or(|kept| counts_of(kept) == counts) {
+        ledger.counted_a_guess();
+    }
     outcome
+}
+
+fn counts_of(state: &State) -> [Throttle; 4] {
+    Count::ALL.map(|count| state.throttle_of(count).clone())
 }
