@@ -19,6 +19,13 @@ const STATE: &str = "pam_twofactor_var_lib_t";
 const BROKER: &str = "twofactord_t";
 const SOCKET: &str = "twofactord_var_run_t";
 
+/// The domain of a fleet's link, and the type of its socket.
+const LINK: &str = "twofactor_link_t";
+const LINK_SOCKET: &str = "twofactor_link_var_run_t";
+
+/// The type of a central store in files.
+const CENTRAL: &str = "twofactor_server_var_lib_t";
+
 /// What logins do below `/var/lib/twofactor`, as strace saw it in logins with apps and tokens and in first logins.
 /// Permission by permission, with a system call that asks for it.
 const ON_FOLDERS: [(&str, &str); 12] = [
@@ -174,6 +181,12 @@ impl Policy {
         rules(&self.kernel, arguments)
     }
 
+    /// The domains and attributes that may read files of this type.
+    fn readers(&self, target: &str) -> BTreeSet<String> {
+        let rules = self.rules(&["--target", target, "--class", "file", "--perms", "read"]);
+        rules.iter().map(|rule| rule.split_whitespace().nth(1).unwrap().to_owned()).collect()
+    }
+
     /// The types that have an attribute.
     fn members(&self, attribute: &str) -> &BTreeSet<String> {
         self.attributes.get(attribute).unwrap_or_else(|| panic!("there is no attribute {attribute}"))
@@ -240,19 +253,20 @@ fn whoever_asks_for_a_code_finds_the_way_to_the_state_and_reads_the_configuratio
 #[test]
 fn nobody_else_can_read_the_secrets() {
     let Some(policy) = policy() else { return };
-    let readers: BTreeSet<String> = policy
-        .rules(&["--target", STATE, "--class", "file", "--perms", "read"])
-        .iter()
-        .map(|rule| rule.split_whitespace().nth(1).unwrap().to_owned())
-        .collect();
     let attributes = ["login_pgm", "su_domain_type", "sudodomain", "files_unconfined_type"];
     let backups = ["aide_t", "amanda_t", "backup_t", "bacula_t", "quota_t", "samhain_t", "samhaind_t", "siggen_t"];
+    let readers = policy.readers(STATE);
     for reader in &readers {
         let known = ASKING.contains(&reader.as_str())
             || attributes.contains(&reader.as_str())
             || backups.contains(&reader.as_str())
             || ["sysadm_t", "tripwire_t"].contains(&reader.as_str());
         assert!(known, "{reader} can read the secrets");
+    }
+    // Those of a whole fleet: no login of the central machine, either.
+    for reader in policy.readers(CENTRAL) {
+        let known = [&["files_unconfined_type", "sysadm_t", "tripwire_t"], &backups[..]].concat();
+        assert!(known.contains(&reader.as_str()), "{reader} can read the secrets of a fleet");
     }
     // What could read them, had they the type that other PAM modules share.
     let shared = policy.rules(&["--target", "var_auth_t", "--class", "file", "--perms", "read"]);
@@ -289,23 +303,73 @@ fn what_runs_pam_without_root_may_ask_the_broker_and_open_no_state() {
     }
 }
 
+/// The programs that ask for codes, the broker, and what else uses the module.
 #[test]
-fn the_system_manager_starts_the_broker_in_its_domain_and_opens_its_socket() {
+fn whoever_asks_for_a_code_may_ask_the_link_of_a_fleet_and_no_other_may() {
+    let Some(policy) = policy() else { return };
+    let way = [
+        (LINK, "unix_stream_socket", "connectto"),
+        (LINK_SOCKET, "sock_file", "write"),
+        (LINK_SOCKET, "dir", "search"),
+        ("var_run_t", "dir", "search"),
+    ];
+    for (target, class, permission) in way {
+        let rules = policy.rules(&["--target", target, "--class", class, "--perms", permission]);
+        let sources: BTreeSet<&str> = rules.iter().filter_map(|rule| rule.split_whitespace().nth(1)).collect();
+        let is_among = |domain: &str| {
+            let has = |source: &&&str| policy.attributes.get(**source).is_some_and(|types| types.contains(domain));
+            sources.contains(domain) || sources.iter().any(|source| has(&source))
+        };
+        for domain in ASKING {
+            assert!(is_among(domain), "{domain} may not {permission} {target}:{class}");
+        }
+        if target == LINK || class == "sock_file" && target == LINK_SOCKET {
+            for domain in ["user_t", "staff_t", "postgresql_t", "radiusd_t", "httpd_t"] {
+                assert!(!is_among(domain), "{domain} may {permission} {target}:{class}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_system_manager_starts_broker_and_link_in_their_domains_and_opens_their_sockets() {
     let Some(policy) = policy() else { return };
     let kernel = policy.kernel.to_str().unwrap();
-    let transition = run("sesearch", &["-T", "-s", "init_t", "-t", "twofactord_exec_t", "-c", "process", kernel]);
-    assert!(transition.contains(&format!("{BROKER};")), "{transition}");
-    for (target, class, permission) in [
-        (BROKER, "process", "transition"),
-        (BROKER, "process2", "nnp_transition"),
-        (BROKER, "unix_stream_socket", "listen"),
-        (SOCKET, "sock_file", "create"),
-    ] {
-        let rules = policy.rules(&["--source", "init_t", "--target", target, "--class", class, "--perms", permission]);
-        assert!(!rules.is_empty(), "init_t may not {permission} {target}:{class}");
+    for (domain, program, socket) in
+        [(BROKER, "twofactord_exec_t", SOCKET), (LINK, "twofactor_link_exec_t", LINK_SOCKET)]
+    {
+        let transition = run("sesearch", &["-T", "-s", "init_t", "-t", program, "-c", "process", kernel]);
+        assert!(transition.contains(&format!("{domain};")), "{transition}");
+        for (target, class, permission) in [
+            (domain, "process", "transition"),
+            (domain, "process2", "nnp_transition"),
+            (domain, "unix_stream_socket", "listen"),
+            (socket, "sock_file", "create"),
+        ] {
+            let rules =
+                policy.rules(&["--source", "init_t", "--target", target, "--class", class, "--perms", permission]);
+            assert!(!rules.is_empty(), "init_t may not {permission} {target}:{class}");
+        }
+        let entry = ["--source", domain, "--target", program, "--class", "file", "--perms", "entrypoint"];
+        assert!(!policy.rules(&entry).is_empty());
     }
-    let entry = ["--source", BROKER, "--target", "twofactord_exec_t", "--class", "file", "--perms", "entrypoint"];
-    assert!(!policy.rules(&entry).is_empty());
+}
+
+/// The network, and nothing of the accounts of its host or of the passwords.
+#[test]
+fn the_link_connects_to_servers_and_reads_no_account() {
+    let Some(policy) = policy() else { return };
+    let connects = ["--source", LINK, "--class", "tcp_socket", "--perms", "name_connect"];
+    assert!(policy.rules(&connects).iter().any(|rule| rule.starts_with(&format!("allow {LINK} port_type:"))));
+    for target in [STATE, CENTRAL, "shadow_t"] {
+        for class in ["dir", "file"] {
+            assert_eq!(policy.rules(&["--source", LINK, "--target", target, "--class", class]), Vec::<String>::new());
+        }
+    }
+    for permission in ["dac_override", "setuid", "sys_admin"] {
+        let own = ["--source", LINK, "--target", LINK, "--class", "capability", "--perms", permission];
+        assert_eq!(policy.rules(&own), Vec::<String>::new());
+    }
 }
 
 /// It needs no capability, no network and none of the passwords.
@@ -351,6 +415,18 @@ fn the_state_has_its_label_and_nothing_beside_it() {
     }
     for path in ["/usr/sbin/twofactord", "/usr/local/sbin/twofactord", "/usr/bin/twofactord"] {
         assert_eq!(label(path), "system_u:object_r:twofactord_exec_t:s0", "{path}");
+    }
+    for path in ["/run/twofactor-link", "/run/twofactor-link/socket"] {
+        assert_eq!(label(path), format!("system_u:object_r:{LINK_SOCKET}:s0"), "{path}");
+    }
+    for path in ["/usr/sbin/twofactor-link", "/usr/local/sbin/twofactor-link", "/usr/bin/twofactor-link"] {
+        assert_eq!(label(path), "system_u:object_r:twofactor_link_exec_t:s0", "{path}");
+    }
+    for path in ["/usr/sbin/twofactor-server", "/usr/local/sbin/twofactor-server", "/usr/bin/twofactor-server"] {
+        assert_eq!(label(path), "system_u:object_r:bin_t:s0", "{path}");
+    }
+    for path in ["/var/lib/twofactor-server", "/var/lib/twofactor-server/accounts/users/alice/secret.toml"] {
+        assert_eq!(label(path), format!("system_u:object_r:{CENTRAL}:s0"), "{path}");
     }
     assert!(!label("/var/lib/twofactor-old").contains(STATE));
     assert!(!label("/etc/twofactor/twofactor.toml").contains(STATE));
