@@ -190,6 +190,8 @@ fn a_user_changes_the_own_account_in_files_and_it_holds_on_all_hosts() {
     let central = Central::new();
     let web1 = Asking::of(own_changes::letting("web1"), &central.servers, &central.runtime);
     own_changes::users_change_their_own(&web1, &central.host("web2"));
+    let state = fs::read_to_string(central.folder.path().join("accounts/users/alice/state")).unwrap();
+    assert!(!state.contains("[[notice]]"), "no login shows it: {state}");
     assert_eq!(central.folder.sql("select wrong + before from quota where host = 'web1'"), "1");
 }
 

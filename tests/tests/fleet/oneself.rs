@@ -2,6 +2,7 @@
 //! broker, the link and a server.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -16,6 +17,7 @@ use twofactor_tests::oneself::answering_for_the_secret;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements;
+use twofactor_tests::security_key::public_line;
 
 use super::clocks::off;
 use super::login::{Linked, WEB1, join};
@@ -129,6 +131,18 @@ fn on_a_host_that_may_a_user_changes_the_second_factor_of_the_fleet() {
             site.audit("event = 'self-recovery' and detail = 'changed'"),
             format!("{WEB1}|self-recovery|changed")
         );
+
+        // A key of ssh would count at no login, and that is said before a code is typed.
+        let (key, line) = (host.place("id_ed25519_sk.pub"), public_line(1, "alice"));
+        fs::write(&key, line).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let key = key.to_str().unwrap();
+        let add = own(host, "alice", &["self", "ssh-key", "add", key], "");
+        refused(&add, 7, "ssh keys count at no host of a fleet, so none is enrolled");
+        let central = site.machine.tool(&["ssh-key", "add", "alice", key]);
+        refused(&central, 7, "ssh keys count at no host of a fleet, so none is enrolled");
+        assert_eq!(status(host, "alice")["may_change_ssh_keys"], "no");
+        assert!(!said(&own(host, "alice", &["self", "status"], "")).contains("ssh-key"));
 
         // Another phone.
         let replace = host.twofactor_of("alice", &["--json", "self", "replace", "--qr", "none"]);

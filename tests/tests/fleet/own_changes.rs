@@ -11,7 +11,7 @@ use twofactor_core::codes::token::{Label, Serial};
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::administration::TokenViews as _;
-use twofactor_core::store::self_service::{Change, NewApp, NotChanged, OwnedToken, Permitted, Request};
+use twofactor_core::store::self_service::{Change, KeyNotChanged, NewApp, NotChanged, OwnedToken, Permitted, Request};
 use twofactor_server::Host;
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::security_key::public_line;
@@ -80,12 +80,18 @@ pub(crate) fn users_change_their_own(web1: &Asking, web2: &Asking) {
     let line = public_line(1, "");
     let words: Vec<&str> = line.split_whitespace().collect();
     let key = SshKey::parse(words[0], words[1]).unwrap();
-    let add = Change::AddSshKey { key: key.clone(), label: Label::app() };
-    let added = own.change_own_ssh_key(&user, &asking(Some(recovery[0].expose()), add)).unwrap().unwrap();
-    assert_eq!((&added.fingerprint, own.own_ssh_keys(&user).unwrap().len()), (&key.fingerprint(), 1));
-    let remove = Change::RemoveSshKey(key.fingerprint());
-    own.change_own_ssh_key(&user, &asking(Some(recovery[1].expose()), remove)).unwrap().unwrap();
+    let key_change = |proof, change| own.change_own_ssh_key(&user, &asking(proof, change)).unwrap().unwrap_err();
+    let fingerprint = key.fingerprint();
+    for proof in [None, Some(recovery[0].expose())] {
+        let add = Change::AddSshKey { key: key.clone(), label: Label::app() };
+        assert_eq!(key_change(proof, add), NotChanged::SshKey(KeyNotChanged::CountsNowhere));
+    }
+    assert_eq!(own.own_account(&user).unwrap().1.ssh_keys, Permitted::No);
     assert!(own.own_ssh_keys(&user).unwrap().is_empty());
+    // The refusal has used no code up, and neither does this one.
+    let remove = Change::RemoveSshKey(fingerprint);
+    assert_eq!(key_change(Some(recovery[0].expose()), remove), NotChanged::SshKey(KeyNotChanged::NoKey));
+    let recovery = change(Some(recovery[0].expose()), Change::Recovery).unwrap();
 
     assert!(change(Some(recovery[2].expose()), Change::Reset).unwrap().is_empty());
     assert_eq!(refusal(redeem(&web2.store(), &alice.person, recovery[3].expose())), Reason::NotEnrolled);
@@ -103,7 +109,7 @@ fn a_user_changes_the_own_account_in_postgresql_and_it_holds_on_all_hosts() {
     users_change_their_own(&web1, &fleet.host("web2"));
     let changes = "select string_agg(distinct event, ' ' order by event) from twofactor.audit
         where host = 'web1' and detail like 'changed%'";
-    let words = "self-enroll self-recovery self-replace self-reset self-ssh-key-add self-ssh-key-remove";
+    let words = "self-enroll self-recovery self-replace self-reset";
     assert_eq!(fleet.postgres.sql(changes), words);
     assert_eq!(fleet.postgres.sql("select wrong + before from twofactor.quota where host = 'web1'"), "1");
 }

@@ -14,6 +14,7 @@ pub(super) fn status(error: &SshKeyError) -> ExitStatus {
         SshKeyError::AlreadyEnrolled(..)
         | SshKeyError::TooMany(_)
         | SshKeyError::Ambiguous { .. }
+        | SshKeyError::CountsNowhere
         | SshKeyError::LastCredential(_) => ExitStatus::Refused,
         SshKeyError::Entropy(_) => ExitStatus::Failed,
         SshKeyError::Store(error) => of_store(error),
@@ -38,6 +39,12 @@ pub(super) fn hint(error: &SshKeyError, owner: KeyOwner) -> Option<String> {
         }
         SshKeyError::NoKey(user, _) | SshKeyError::TooMany(user) | SshKeyError::AlreadyEnrolled(user, _) => {
             Some(format!("see: twofactor ssh-key list {}", quoted(user.as_str())))
+        }
+        SshKeyError::CountsNowhere if owner == KeyOwner::Oneself => {
+            Some("an app or a token counts on all hosts: twofactor self status".to_owned())
+        }
+        SshKeyError::CountsNowhere => {
+            Some("an app or a token counts on all hosts: twofactor enroll USER, twofactor token assign".to_owned())
         }
         SshKeyError::Ambiguous { .. } => Some("name the one by its fingerprint".to_owned()),
         SshKeyError::LastCredential(_) if owner == KeyOwner::Oneself => {

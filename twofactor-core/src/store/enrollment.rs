@@ -4,7 +4,6 @@ use super::error::StoreError;
 use super::redemption::{Absent, Attempt};
 use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::account::notice::Notice;
 use crate::account::throttle::Source;
 use crate::account::{App, State};
 use crate::codes::otp::{Code, Progress};
@@ -156,8 +155,6 @@ pub struct TokenRegistration {
 /// A registration that a user asks for by himself, and not at a login prompt.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct BySelf {
-    /// The notice of it.
-    pub(in crate::store) notice: Notice,
     /// The state in which the code is burned that has proved a user with other factors; `None` for a first one.
     pub(in crate::store) proven: Option<Box<State>>,
 }

@@ -257,10 +257,12 @@ pub enum KeyNotChanged {
     NoKey,
     /// Nothing else of the user would open some login that it opens.
     LastCredential,
+    /// The account is that of a fleet, whose servers take no host's word for a key.
+    CountsNowhere,
 }
 
 impl NotChanged {
-    const WORDS: [(Self, &'static str); 17] = [
+    const WORDS: [(Self, &'static str); 18] = [
         (Self::TokenRefused, "token-refused"),
         (Self::TokensDoNotCount, "tokens-do-not-count"),
         (Self::NeedsProof, "needs-code"),
@@ -278,6 +280,7 @@ impl NotChanged {
         (Self::SshKey(KeyNotChanged::TooMany), "too-many-ssh-keys"),
         (Self::SshKey(KeyNotChanged::NoKey), "no-ssh-key"),
         (Self::SshKey(KeyNotChanged::LastCredential), "last-credential"),
+        (Self::SshKey(KeyNotChanged::CountsNowhere), "ssh-keys-count-nowhere"),
     ];
 
     /// The word of the wire; that of a refused code is the log's.

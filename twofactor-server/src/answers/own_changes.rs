@@ -12,7 +12,9 @@ use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::user::{Person, SystemUsers, UserName};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::self_service::{Change, FirstFactor, NotChanged, Permitted, Request, SelfService};
+use twofactor_core::store::self_service::{
+    Change, FirstFactor, KeyNotChanged, NotChanged, Permitted, Request, SelfService,
+};
 use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::store::{EnrollmentStore, Presence, Store};
 use twofactor_core::terms::OwnChanges;
@@ -66,6 +68,7 @@ pub(crate) fn answered(call: Call, one: &impl Accounts, host: &Host, may: &OwnCh
             |error| Message::failing(&error),
             |account| {
                 let mut offer = may.offer(&account);
+                offer.ssh_keys = Permitted::No;
                 if !host.may_enroll {
                     offer.enroll = Permitted::No;
                     if !account.has_factors() {
@@ -87,6 +90,10 @@ pub(crate) fn answered(call: Call, one: &impl Accounts, host: &Host, may: &OwnCh
 fn changed(person: &Person, request: Request, one: &impl Accounts, host: &Host, may: &OwnChanges) -> Message {
     if let Some(not_changed) = may.refusal(&request.change) {
         return Message::answering_change(&Err(not_changed));
+    }
+    if matches!(request.change, Change::AddSshKey { .. }) {
+        // No login of a fleet asks for it: sshd has verified a key on a host, whose word for it is none here.
+        return Message::answering_change(&Err(NotChanged::SshKey(KeyNotChanged::CountsNowhere)));
     }
     let is_first = match &request.change {
         Change::Enroll(_) => true,

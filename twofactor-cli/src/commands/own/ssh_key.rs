@@ -8,7 +8,7 @@ use std::path::Path;
 use twofactor_core::account::MOST_SSH_KEYS;
 use twofactor_core::codes::ssh_key::{Fingerprint, PublicKey};
 use twofactor_core::store::administration::{SshKeyError, SshKeyView};
-use twofactor_core::store::self_service::{Change, KeyNotChanged, NotChanged, Request};
+use twofactor_core::store::self_service::{Change, KeyNotChanged, NotChanged, Permitted, Request};
 
 use super::changing::ask_proof;
 use super::oneself::Oneself;
@@ -29,14 +29,21 @@ pub(super) fn run(arguments: &OwnSshKey, oneself: &Oneself, output: &Output) -> 
 fn add(arguments: &AddOwnSshKey, oneself: &Oneself, output: &Output) -> Result<(), Failure> {
     let PublicKey { key, comment } = read(&arguments.file)?;
     let label = arguments.label.clone().unwrap_or_else(|| ssh_key::label_of(&comment));
-    let (keys, fingerprint) = (oneself.changeable_keys()?, key.fingerprint());
+    let fingerprint = key.fingerprint();
+    let change = Change::AddSshKey { key, label };
+    let (account, offer) = oneself.broker.own_account(&oneself.person)?;
+    if offer.ssh_keys == Permitted::No && account.has_factors() {
+        // The reason comes before any code.
+        return Err(oneself.refusal_of(change, &fingerprint)?);
+    }
+    let keys = oneself.changeable_keys()?;
     if keys.iter().any(|enrolled| enrolled.fingerprint == fingerprint) {
         return Err(oneself.key_not_changed(KeyNotChanged::AlreadyEnrolled, &fingerprint));
     }
     if keys.len() >= MOST_SSH_KEYS {
         return Err(oneself.key_not_changed(KeyNotChanged::TooMany, &fingerprint));
     }
-    let added = oneself.change_key(Change::AddSshKey { key, label }, &fingerprint)?;
+    let added = oneself.change_key(change, &fingerprint)?;
     Ok(output.done(
         || {
             let label = &added.label;
@@ -88,10 +95,22 @@ impl Oneself {
     /// Asks for a code, and changes the key with this fingerprint.
     fn change_key(&self, change: Change, fingerprint: &Fingerprint) -> Result<SshKeyView, Failure> {
         let request = Request { proof: Some(ask_proof()?), invitation: None, change };
-        self.broker.change_own_ssh_key(&self.person, &request)?.map_err(|why| match why {
+        self.asked(&request, fingerprint)?
+    }
+
+    /// The reason for which a change is refused that is not on offer, whatever code comes with it.
+    fn refusal_of(&self, change: Change, fingerprint: &Fingerprint) -> Result<Failure, Failure> {
+        let request = Request { proof: None, invitation: None, change };
+        let refused = self.asked(&request, fingerprint)?.err();
+        Ok(refused.unwrap_or_else(|| self.not_changed(NotChanged::SwitchedOff)))
+    }
+
+    fn asked(&self, request: &Request, fingerprint: &Fingerprint) -> Result<Result<SshKeyView, Failure>, Failure> {
+        let asked = self.broker.change_own_ssh_key(&self.person, request)?;
+        Ok(asked.map_err(|why| match why {
             NotChanged::SshKey(why) => self.key_not_changed(why, fingerprint),
             why => self.not_changed(why),
-        })
+        }))
     }
 
     /// The sentence that root is told as well.
@@ -102,6 +121,7 @@ impl Oneself {
             KeyNotChanged::TooMany => SshKeyError::TooMany(user),
             KeyNotChanged::NoKey => SshKeyError::NoKey(user, fingerprint.to_string()),
             KeyNotChanged::LastCredential => SshKeyError::LastCredential(user),
+            KeyNotChanged::CountsNowhere => SshKeyError::CountsNowhere,
         })
     }
 }

@@ -99,6 +99,9 @@ pub enum SshKeyError {
         /// The keys.
         keys: Vec<Fingerprint>,
     },
+    /// The store is that of a fleet, whose servers take no host's word for a key.
+    #[error("ssh keys count at no host of a fleet, so none is enrolled")]
+    CountsNowhere,
     /// It is the user's last credential.
     #[error("this is the last credential of {0}")]
     LastCredential(UserName),

@@ -70,22 +70,20 @@ pub(in crate::store) fn own_account(
 pub(in crate::store) struct Changer<'p> {
     /// The user, under the uid that the account has.
     pub(in crate::store) owner: &'p Person,
-    /// The uid of the process that asks. A central store has it of a host, so it is a claim there.
-    pub(in crate::store) by: Uid,
+    /// The uid of the process that asks, for the notice. `None` in the store of a fleet: no login shows notices there, and the uid would
+    /// be the word of a host.
+    pub(in crate::store) by: Option<Uid>,
     /// The time of the change.
     pub(in crate::store) at: UnixTime,
 }
 
 impl Changer<'_> {
-    /// The notice of a change.
-    pub(in crate::store) fn notice(self, change: NoticedChange) -> Notice {
-        Notice { at: self.at, by: self.by, change }
-    }
-
-    /// Has the owner told at the next login.
+    /// Has the owner told at the next login, where one shows it.
     fn tell(self, state: &mut State, change: NoticedChange) {
         state.uid = Some(self.owner.uid);
-        state.notice(self.notice(change));
+        if let Some(by) = self.by {
+            state.notice(Notice { at: self.at, by, change });
+        }
     }
 }
 

@@ -132,7 +132,7 @@ impl Files {
         if let Err(superseded) = self.store_pending(Pending { user: person.clone(), factor, invitation }) {
             return changes::overtaken(superseded).map(Err);
         }
-        self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
+        self.notice(person, NoticedChange::TokenRegistered)?;
         Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None }))
     }
 
@@ -156,7 +156,7 @@ impl Files {
             Ok(factor) => *burned = Some(factor),
             Err(not_changed) => return Ok(Err(not_changed)),
         }
-        self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
+        self.notice(person, NoticedChange::TokenRegistered)?;
         let by = || -> Result<_, StoreError> { Ok(Author { who: person.name.as_str(), at: self.clock.now()? }) };
         let OwnedToken { serial, codes: [first, second] } = token;
         let given = self
@@ -189,7 +189,8 @@ impl Files {
 
     /// Has the owner of an account told at the next login. It leaves open whose account that is: an invitation in it may be for the
     /// person who had the name before.
-    fn notice(&self, person: &Person, by: Uid, change: NoticedChange) -> Result<(), StoreError> {
+    fn notice(&self, person: &Person, change: NoticedChange) -> Result<(), StoreError> {
+        let Some(by) = noticed(person) else { return Ok(()) };
         let Some(account) = self.locked(&person.name)? else { return Ok(()) };
         let mut state = account.state()?;
         state.notice(Notice { at: self.clock.now()?, by, change });
@@ -244,5 +245,10 @@ impl Files {
 
 /// The user as the changer of the own account: the kernel has named the uid.
 fn by_oneself(person: &Person, now: UnixTime) -> Changer<'_> {
-    Changer { owner: person, by: person.uid, at: now }
+    Changer { owner: person, by: noticed(person), at: now }
+}
+
+/// The uid that a notice names. `None` where accounts are known by their names: those of a fleet, whose logins show no notices.
+fn noticed(person: &Person) -> Option<Uid> {
+    (person.uid != Uid::NONE).then_some(person.uid)
 }

@@ -38,8 +38,5 @@ pub fn register(
     }
     change.assign(&token, user)?;
     change.resynchronize(&token, *progress)?;
-    if let Some(own) = own {
-        change.change_state(user, |state| state.notice(own.notice.clone()));
-    }
     Ok(())
 }

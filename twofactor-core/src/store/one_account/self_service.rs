@@ -1,12 +1,11 @@
 //! Users' own verbs, asked through a host of a fleet.
 //!
 //! Invariants: the program that has read the account knows that the host may ask this, and has made the terms by its own
-//! configuration. A change and the code that is burned for it are one write. The uid in a notice is the word of the host.
+//! configuration. A change and the code that is burned for it are one write. No notice is kept: no login of a fleet shows one.
 
 use super::account::{InMemory, Kept, OneAccount};
 use super::error::AccountError;
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::account::notice::NoticedChange;
 use crate::account::{State, Wallet};
 use crate::codes::answer::Answer;
 use crate::host::user::Person;
@@ -51,7 +50,7 @@ impl OneAccount<'_> {
         let Request { proof, invitation, change } = request;
         let kept = self.kept(&person.name)?.cloned().unwrap_or_default();
         let owner = kept.owner(&person.name);
-        let changer = Changer { owner: &owner, by: person.uid, at: self.now };
+        let changer = Changer { owner: &owner, by: None, at: self.now };
         match change {
             Change::Enroll(new) => self.enroll_first(kept, new, invitation.as_ref(), terms, changer),
             Change::Token(token) => {
@@ -129,11 +128,10 @@ impl OneAccount<'_> {
                 Some(Box::new(ledger.into_state()))
             }
         };
-        let notice = changer.notice(NoticedChange::TokenRegistered);
         let Some(registration) = TokenRegistration::of(&registration, invitation) else {
             return Ok(Err(NotChanged::TokenRefused));
         };
-        self.registered.replace(Some(registration.by_user(BySelf { notice, proven })));
+        self.registered.replace(Some(registration.by_user(BySelf { proven })));
         Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None }))
     }
 

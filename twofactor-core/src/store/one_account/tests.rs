@@ -1,6 +1,7 @@
 //! An account in memory is judged as one in files is: random histories on both, compared after each attempt.
 
 mod administration;
+mod own_notices;
 mod own_tokens;
 
 use super::*;
