@@ -83,9 +83,7 @@ pub(crate) fn demonstrate(artifacts: &Artifacts) {
         refused(with_password(USER, &web2));
         refused(with_password(USER, &web3));
         say("What the central store has seen:");
-        let audit = "select to_char(at, 'HH24:MI:SS'), host, event, detail from twofactor.audit where name = 'alice' order by number";
-        command(&format!("psql twofactor -c \"{audit}\""));
-        println!("{}", postgres.sql(audit));
+        run(host, &["log", "--user", USER]);
         drop((links, servers));
     });
 }
