@@ -69,6 +69,15 @@ impl LoginsOfUsers {
     }
 }
 
+/// The counts of each user on which a guesser with the certificate of a host tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// That of logins.
+    Logins,
+    /// That of logins, that of answers where no code is needed, and that of programs without root: one says nothing to the other.
+    AllThree,
+}
+
 /// Codes that were looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Guesses {
@@ -108,8 +117,8 @@ impl Guesses {
     /// Runs a guesser who has the certificate of a host of a fleet, and the passwords of all its users, minute by minute.
     ///
     /// Each user logs in once a day, at that host or at another one. The guesser knows at which address the last login at the host
-    /// was, and claims it.
-    pub fn with_a_certificate(users: u32, logins: LoginsOfUsers, quota: u32, days: u64) -> Self {
+    /// was, and claims it. Programs without root claim nothing, and no login is accepted on the two counts beside that of logins.
+    pub fn with_a_certificate(users: u32, logins: LoginsOfUsers, counts: Counts, quota: u32, days: u64) -> Self {
         const MINUTES: u64 = 24 * 60;
         let limits = Limits::default();
         let from = |host: &str, rhost: &str| Source::from_rhost(Some(rhost)).at_host(host);
@@ -118,7 +127,12 @@ impl Guesses {
             LoginsOfUsers::Elsewhere => from("home", "192.0.2.7"),
         };
         let claimed = [from("stolen", "192.0.2.7"), from("stolen", "192.0.2.8")];
-        let mut throttles = vec![Throttle::default(); users as usize];
+        let unnamed = [Source::claimed().at_host("stolen")];
+        let tried = match counts {
+            Counts::Logins => vec![&claimed[..]],
+            Counts::AllThree => vec![&claimed[..], &claimed, &unnamed],
+        };
+        let mut throttles = vec![vec![Throttle::default(); tried.len()]; users as usize];
         let (mut counted, mut guessed, mut first_day) = (Hourly { hour: 0, count: 0, before: 0 }, 0_u32, 0);
         for minute in 0..days * MINUTES {
             let now = UnixTime::from_seconds(1_800_000_000).after(Duration::from_secs(minute * 60));
@@ -126,18 +140,22 @@ impl Guesses {
             if hour != counted.hour {
                 counted = Hourly { hour, count: 0, before: counted.count };
             }
-            for (user, throttle) in (0..).zip(&mut throttles) {
-                if minute % MINUTES == user % MINUTES {
-                    throttle.accept(&last_login, limits, now);
+            for (user, throttles) in (0..).zip(&mut throttles) {
+                if minute % MINUTES == user % MINUTES
+                    && let Some(logins) = throttles.first_mut()
+                {
+                    logins.accept(&last_login, limits, now);
                 }
-                for source in &claimed {
-                    #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
-                    let pause = quota::pause(counted.lately(now.seconds() as f64), quota);
-                    let paused = pause.and_then(|pause| throttle.paused_until(source, pause, now));
-                    if paused.is_none() && throttle.blocked_until(source, limits, now).is_none() {
-                        throttle.charge(source, Salt::NONE.fingerprint(&guessed.to_string()), limits, now);
-                        guessed += 1;
-                        counted.count += 1;
+                for (throttle, sources) in throttles.iter_mut().zip(&tried) {
+                    for source in *sources {
+                        #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
+                        let pause = quota::pause(counted.lately(now.seconds() as f64), quota);
+                        let paused = pause.and_then(|pause| throttle.paused_until(source, pause, now));
+                        if paused.is_none() && throttle.blocked_until(source, limits, now).is_none() {
+                            throttle.charge(source, Salt::NONE.fingerprint(&guessed.to_string()), limits, now);
+                            guessed += 1;
+                            counted.count += 1;
+                        }
                     }
                 }
             }

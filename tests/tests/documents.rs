@@ -11,7 +11,7 @@ use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::checkout::files_below;
 use twofactor_tests::documents;
-use twofactor_tests::guessing::{Guesser, Guesses, LoginsOfUsers};
+use twofactor_tests::guessing::{Counts, Guesser, Guesses, LoginsOfUsers};
 use twofactor_tests::manual;
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements::programs_met;
@@ -315,7 +315,7 @@ fn make_takes_the_build_from_where_cargo_builds() {
 #[test]
 fn the_guesses_of_a_host_of_a_fleet_are_those_that_its_quota_leaves() {
     let readme = document("twofactor-server/README.md");
-    let of = |users, logins, quota| Guesses::with_a_certificate(users, logins, quota, 4);
+    let of = |users, logins, quota| Guesses::with_a_certificate(users, logins, Counts::Logins, quota, 4);
     for logins in [LoginsOfUsers::Elsewhere, LoginsOfUsers::AtThatHost] {
         let within = of(100, logins, WRONG_CODES_PER_HOUR);
         let rounded = (within.later / 50.0).round() * 50.0;
@@ -326,6 +326,20 @@ fn the_guesses_of_a_host_of_a_fleet_are_those_that_its_quota_leaves() {
     assert_eq!(format!("{:.0}", without / 100.0), "105", "the README has 10,500");
     let one = [LoginsOfUsers::Elsewhere, LoginsOfUsers::AtThatHost].map(|logins| of(1, logins, WRONG_CODES_PER_HOUR));
     assert!(readme.contains(&format!("| 1 | {:.0} to {:.0} |", one[0].later, one[1].later)), "{one:?}");
+    // With the counts beside that of logins.
+    let all = |users| {
+        [LoginsOfUsers::Elsewhere, LoginsOfUsers::AtThatHost].map(|logins| {
+            let guesses = Guesses::with_a_certificate(users, logins, Counts::AllThree, WRONG_CODES_PER_HOUR, 4);
+            format!("{:.0}", guesses.later)
+        })
+    };
+    let row = format!("| 96 to 105 | {} |", all(1).join(" to "));
+    assert!(readme.contains(&row), "{row}");
+    assert_eq!(all(100), ["7200", "7200"]);
+    assert!(
+        readme.contains("| 10,500 | 7,200 |")
+            && document("docs/security/threat-model.md").contains("7,200 times a day")
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::config::fleet::WRONG_CODES_PER_HOUR;
-use twofactor_tests::guessing::{DAYS, Guesser, Guesses, LoginsOfUsers};
+use twofactor_tests::guessing::{Counts, DAYS, Guesser, Guesses, LoginsOfUsers};
 
 fn main() {
     println!(
@@ -29,23 +29,26 @@ fn main() {
     line("both counts together", 1000, anywhere.and(without_root));
 
     println!(
-        "\nguesses of a host of a fleet, with its quota of {WRONG_CODES_PER_HOUR} wrong codes an hour, or without"
+        "\nguesses of a host of a fleet, with its quota of {WRONG_CODES_PER_HOUR} wrong codes an hour, or without: on the count of \
+         logins, or on that of programs without root and of answers where no code is needed as well"
     );
     println!(
-        "{:>8} {:<16} {:>10} {:>11} {:>16} {:>16}",
-        "users", "log in", "first day", "later days", "of 1,000 days", "no quota"
+        "{:>6} {:<13} {:<10} {:>10} {:>11} {:>16} {:>10}",
+        "users", "log in", "counts", "first day", "later days", "of 1,000 days", "no quota"
     );
     for users in [1, 10, 100, 1000, 2000] {
         for logins in [LoginsOfUsers::Elsewhere, LoginsOfUsers::AtThatHost] {
-            let with = |quota| Guesses::with_a_certificate(users, logins, quota, 4);
-            let (quoted, without) = (with(WRONG_CODES_PER_HOUR), with(u32::MAX));
-            let Guesses { first_day, later } = quoted;
-            let hits = quoted.right_within(1000.0);
-            println!(
-                "{users:>8} {:<16} {first_day:>10} {later:>11.0} {hits:>12.1} hits {:>16.0}",
-                logins.in_words(),
-                without.later
-            );
+            for (counts, words) in [(Counts::Logins, "logins"), (Counts::AllThree, "all three")] {
+                let with = |quota| Guesses::with_a_certificate(users, logins, counts, quota, 4);
+                let (quoted, without) = (with(WRONG_CODES_PER_HOUR), with(u32::MAX));
+                let Guesses { first_day, later } = quoted;
+                let hits = quoted.right_within(1000.0);
+                println!(
+                    "{users:>6} {:<13} {words:<10} {first_day:>10} {later:>11.0} {hits:>11.1} hits {:>10.0}",
+                    logins.in_words(),
+                    without.later
+                );
+            }
         }
     }
 }
