@@ -7,7 +7,6 @@
 
 mod authenticator_data;
 mod certificate;
-mod der;
 mod file;
 mod refusal;
 mod statements;

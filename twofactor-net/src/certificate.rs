@@ -3,6 +3,8 @@
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
+use crate::der::{Element, Elements};
+
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
@@ -21,16 +23,13 @@ impl Facts {
     /// Reads a certificate; `None` where it is none, or has dates before 1970.
     pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         // RFC 5280 §4.1: Certificate, TBSCertificate, and in it version, number, algorithm, issuer, validity.
-        let mut whole = Elements(certificate.as_ref());
-        let mut signed = Elements(Elements(whole.next(0x30)?).next(0x30)?);
+        let mut signed = Elements::of(certificate.as_ref()).inside(0x30)?.inside(0x30)?;
         // The first version does not say so.
-        if signed.0.first() == Some(&0xa0) {
-            let _version = signed.next(0xa0)?;
-        }
-        let serial = signed.next(0x02)?;
-        let (_algorithm, _issuer) = (signed.next(0x30)?, signed.next(0x30)?);
-        let mut validity = Elements(signed.next(0x30)?);
-        let (from, until) = (validity.time()?, validity.time()?);
+        let _version = signed.if_next(0xa0);
+        let serial = signed.if_next(0x02)?;
+        let (_algorithm, _issuer) = (signed.if_next(0x30)?, signed.if_next(0x30)?);
+        let mut validity = signed.inside(0x30)?;
+        let (from, until) = (time(&mut validity)?, time(&mut validity)?);
         let serial = serial.strip_prefix(&[0]).unwrap_or(serial);
         Some(Self { serial: data_encoding::HEXLOWER.encode(serial), from, until })
     }
@@ -41,47 +40,26 @@ pub fn digest(certificate: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(certificate.as_ref()).into()
 }
 
-/// Elements of DER (X.690) that were not read yet.
-struct Elements<'d>(&'d [u8]);
-
-impl<'d> Elements<'d> {
-    /// The content of the next element, which has this tag.
-    fn next(&mut self, tag: u8) -> Option<&'d [u8]> {
-        let (&found, rest) = self.0.split_first()?;
-        let (&first, rest) = rest.split_first()?;
-        let (length, rest) = match usize::from(first) {
-            short @ 0..0x80 => (short, rest),
-            long => {
-                let (digits, rest) = rest.split_at_checked(long - 0x80).filter(|(digits, _)| digits.len() <= 3)?;
-                (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
-            }
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        (found == tag).then_some(content)
-    }
-
-    /// The next element, a time of either kind, in seconds of Unix time.
-    fn time(&mut self) -> Option<u64> {
-        let tag = *self.0.first()?;
-        let text = std::str::from_utf8(self.next(tag)?).ok()?.strip_suffix('Z')?;
-        let (year, rest) = match tag {
-            0x17 => {
-                let (year, rest) = text.split_at_checked(2)?;
-                let year: u64 = number(year)?;
-                (if year < 50 { 2000 + year } else { 1900 + year }, rest)
-            }
-            0x18 => {
-                let (year, rest) = text.split_at_checked(4)?;
-                (number(year)?, rest)
-            }
-            _ => return None,
-        };
-        let mut parts = rest.as_bytes().chunks(2).map(|part| number(std::str::from_utf8(part).ok()?));
-        let mut part = || parts.next().flatten();
-        let (month, day, hour, minute, second) = (part()?, part()?, part()?, part()?, part()?);
-        Some(days(year, month, day)? * DAY + hour * 3600 + minute * 60 + second)
-    }
+/// The next element, a time of either kind, in seconds of Unix time.
+fn time(elements: &mut Elements<'_>) -> Option<u64> {
+    let Element { tag, content } = elements.next()?;
+    let text = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
+    let (year, rest) = match tag {
+        0x17 => {
+            let (year, rest) = text.split_at_checked(2)?;
+            let year: u64 = number(year)?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        0x18 => {
+            let (year, rest) = text.split_at_checked(4)?;
+            (number(year)?, rest)
+        }
+        _ => return None,
+    };
+    let mut parts = rest.as_bytes().chunks(2).map(|part| number(std::str::from_utf8(part).ok()?));
+    let mut part = || parts.next().flatten();
+    let (month, day, hour, minute, second) = (part()?, part()?, part()?, part()?, part()?);
+    Some(days(year, month, day)? * DAY + hour * 3600 + minute * 60 + second)
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -118,7 +96,7 @@ mod tests {
     fn both_kinds_of_time_are_read_and_nothing_else() {
         let read = |tag, text: &str| {
             let length = u8::try_from(text.len()).unwrap();
-            Elements(&[&[tag, length], text.as_bytes()].concat()).time()
+            time(&mut Elements::of(&[&[tag, length], text.as_bytes()].concat()))
         };
         assert_eq!(read(0x17, "261128000001Z"), Some(1_795_824_001));
         assert_eq!(read(0x18, "20261128000001Z"), Some(1_795_824_001));

@@ -1,6 +1,7 @@
 //! The statements of a certificate about the security keys that sign with it (WebAuthn §8.2.1; RFC 5280 §4).
 
-use super::der::Elements;
+use twofactor_net::der::Elements;
+
 use super::refusal::NotAttested;
 
 const SEQUENCE: u8 = 0x30;

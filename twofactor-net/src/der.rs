@@ -2,22 +2,49 @@
 
 /// The elements that were not read yet.
 #[derive(Debug, Clone)]
-pub(super) struct Elements<'d>(&'d [u8]);
+pub struct Elements<'d>(&'d [u8]);
 
 /// An element.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Element<'d> {
-    pub(super) tag: u8,
-    pub(super) content: &'d [u8],
+pub struct Element<'d> {
+    /// Its tag.
+    pub tag: u8,
+    /// Its content.
+    pub content: &'d [u8],
 }
 
 impl<'d> Elements<'d> {
-    pub(super) fn of(content: &'d [u8]) -> Self {
+    /// The elements in this content.
+    pub fn of(content: &'d [u8]) -> Self {
         Self(content)
     }
 
+    /// The elements inside of the next one, which has this tag.
+    pub fn inside(&mut self, tag: u8) -> Option<Self> {
+        self.next().filter(|element| element.tag == tag).map(|element| Self(element.content))
+    }
+
+    /// The next element where it has this tag; else nothing is read.
+    pub fn if_next(&mut self, tag: u8) -> Option<&'d [u8]> {
+        let before = self.0;
+        let found = self.next().filter(|element| element.tag == tag).map(|element| element.content);
+        if found.is_none() {
+            self.0 = before;
+        }
+        found
+    }
+
+    /// True at the end.
+    pub fn are_over(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'d> Iterator for Elements<'d> {
+    type Item = Element<'d>;
+
     /// The next element. `None` at the end, and where the content ends before the element does.
-    pub(super) fn next(&mut self) -> Option<Element<'d>> {
+    fn next(&mut self) -> Option<Element<'d>> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
         let (length, rest) = match usize::from(first) {
@@ -31,25 +58,6 @@ impl<'d> Elements<'d> {
         let (content, rest) = rest.split_at_checked(length)?;
         self.0 = rest;
         Some(Element { tag, content })
-    }
-
-    /// The elements inside of the next one, which has this tag.
-    pub(super) fn inside(&mut self, tag: u8) -> Option<Self> {
-        self.next().filter(|element| element.tag == tag).map(|element| Self(element.content))
-    }
-
-    /// The next element where it has this tag; else nothing is read.
-    pub(super) fn if_next(&mut self, tag: u8) -> Option<&'d [u8]> {
-        let before = self.0;
-        let found = self.next().filter(|element| element.tag == tag).map(|element| element.content);
-        if found.is_none() {
-            self.0 = before;
-        }
-        found
-    }
-
-    pub(super) fn are_over(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
