@@ -313,7 +313,7 @@ fn revocation<S: Backing + Sync>(machine: &Machine<S>) {
     assert_eq!(ask(&mut kept, &right).unwrap().in_short(), "redeemed app");
     let code = JoinCode::read(&added(machine, &[WEB1, "--again"])).unwrap();
     let (new, wrong) = (question(&alice, &alice.code(1), 2), question(&alice, &alice.wrong(), 3));
-    let lines = [&right, &new, &wrong];
+    let lines: [&[u8]; 3] = [&right, &new, &wrong];
     refused_at_once(machine, &web1, lines, || {
         assert!(machine.tool(&["host", "revoke", "WEB1.example.org"]).status.success());
     });

@@ -245,7 +245,11 @@ fn renewal(web1: &mut Guest, alice: &mut Codes) {
     let before = digests(&web1.run(digest));
     let folder = "/run/systemd/system/twofactor-link-renew.service.d";
     let drop_in = "[Service]\\nExecCondition=\\nExecStart=\\nExecStart=/usr/sbin/twofactor-link renew --now\\n";
-    let running = |web1: &mut Guest| web1.run("systemctl show --property=InvocationID twofactor-link.service");
+    let running = |web1: &mut Guest| {
+        let shown = web1.run("systemctl show --property=InvocationID twofactor-link.service");
+        let id = shown.split_whitespace().find_map(|word| word.strip_prefix("InvocationID=")).map(str::to_owned);
+        id.unwrap_or_else(|| panic!("no number: {shown}"))
+    };
     let at_first = running(web1);
     web1.run("systemctl start twofactor-link-renew.service");
     assert_eq!(running(web1), at_first, "it is not due, and the link goes on");
