@@ -234,6 +234,11 @@ fn a_program_without_root_is_judged_by_the_fleet_and_a_code_is_good_once_there()
         // The account of this host comes first, and needs no server.
         assert!(site.audit("name = 'admin'").is_empty());
         assert_eq!(locker("admin", "admin").typing(admin.code()).code(), ReturnCode::SUCCESS);
+        // Also where the policy asks first whether the user has an account: the fleet has none, and a code would be waived.
+        let text = fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap();
+        host.configure(&format!("{text}[default]\nsecond_factor = \"optional\"\n"));
+        assert_eq!(locker("admin", "admin").typing(admin.wrong_code()).code(), ReturnCode::AUTH_ERR);
+        host.configure(&text);
         drop(site.serving.0.kill());
         let _ = site.serving.0.wait();
         let recovery = alice.recovery[0].expose();

@@ -54,7 +54,7 @@ impl<'d> Statements<'d> {
             }
         }
         let _key = signed.next()?;
-        while let Some(element) = signed.next() {
+        for element in signed.by_ref() {
             if element.tag != 0xa3 {
                 continue;
             }
