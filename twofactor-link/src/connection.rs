@@ -109,6 +109,7 @@ pub(crate) fn in_words(error: &io::Error) -> String {
             "its certificate is not of this host's authority".to_owned()
         }
         Some(error) => error.to_string(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "it has closed the connection".to_owned(),
         None => describe(error),
     }
 }

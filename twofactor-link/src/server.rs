@@ -1,7 +1,8 @@
 //! One server: the connections that are kept, and the pause after a failure in which it is not asked. A server that has shown its
 //! certificate and is late with the answer to one question has not failed: what holds that question up may be its user alone.
 //!
-//! Invariant: a rush of logins opens no more connections than [`AT_ONCE`]. The others wait for their turn, within their time.
+//! Invariants: a rush of logins opens no more connections than [`AT_ONCE`]. The others wait for their turn, within their time. A server
+//! whose failure took a login's time is not asked in its pause. One that was refused at once may be: that costs no time.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use crate::tls::Tls;
 
 /// For so long a server is not asked after it has failed. Else each of 200 calls of sudo would wait for it.
 const PAUSE: Duration = Duration::from_secs(15);
+
+/// A failure within this time may be met again by each login.
+const NO_TIME: Duration = Duration::from_secs(1);
 
 /// Most connections that are kept for the next question.
 const KEPT: usize = 8;
@@ -43,10 +47,19 @@ pub(crate) struct Server {
 struct State {
     /// With the time of its last answer.
     kept: Vec<(Connection, Instant)>,
-    /// Until then it is not asked, for this reason.
-    paused: Option<(Instant, String)>,
+    /// Until then it is not asked, for this failure.
+    paused: Option<(Instant, Failure)>,
     /// The questions that it is asked.
     asked: usize,
+}
+
+/// The reason for which a server has not answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    /// In words.
+    pub(crate) why: String,
+    /// It has refused or ended the connection at once, as a server does that is restarted: to ask it again takes no time.
+    pub(crate) was_at_once: bool,
 }
 
 /// A question that is asked, until it has ended.
@@ -69,8 +82,8 @@ impl Server {
         self.addresses.server()
     }
 
-    /// The reason for which it is not asked at the moment.
-    pub(crate) fn paused(&self) -> Option<String> {
+    /// The failure for which it is not asked at the moment.
+    pub(crate) fn paused(&self) -> Option<Failure> {
         self.state().paused()
     }
 
@@ -79,12 +92,12 @@ impl Server {
     }
 
     /// Waits until fewer questions than [`AT_ONCE`] are asked, or the server is found not to answer them.
-    fn turn(&self, deadline: Instant) -> Result<Turn<'_>, String> {
+    fn turn(&self, deadline: Instant) -> Result<Turn<'_>, Failure> {
         let mut state = self.state();
         while state.asked >= AT_ONCE {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(format!("{}: too many questions wait for it", self.address()));
+                return Err(self.late("too many questions wait for it"));
             }
             state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             if let Some(why) = state.paused() {
@@ -97,7 +110,7 @@ impl Server {
 
     /// Asks, and gives the answer as it came. A connection that was kept may have ended meanwhile: then it is asked once more on a
     /// new one, under the same number.
-    pub(crate) fn ask(&self, question: &[u8], deadline: Instant) -> Result<Zeroizing<Vec<u8>>, String> {
+    pub(crate) fn ask(&self, question: &[u8], deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let _turn = self.turn(deadline)?;
         // One with a certificate that was renewed since ends some day.
         let tls = self.tls.config();
@@ -109,25 +122,32 @@ impl Server {
             self.keep(connection);
             return Ok(answer);
         }
+        let began = Instant::now();
         let opened = Connection::open(&self.addresses, &tls, deadline);
-        let mut connection = opened.map_err(|error| self.pause(&error))?;
+        let mut connection = opened.map_err(|error| self.pause(&error, began))?;
         match connection.exchange(question, deadline) {
             Ok(answer) => {
                 self.keep(connection);
                 Ok(answer)
             }
-            Err(error) if is_late(&error) => Err(format!("{}: it does not answer in time", self.address())),
-            Err(error) => Err(self.pause(&error)),
+            Err(error) if is_late(&error) => Err(self.late("it does not answer in time")),
+            Err(error) => Err(self.pause(&error, began)),
         }
     }
 
-    /// Asks it no more for a while, and gives the reason.
-    fn pause(&self, error: &io::Error) -> String {
+    /// The failure of a question alone.
+    fn late(&self, why: &str) -> Failure {
+        Failure { why: format!("{}: {why}", self.address()), was_at_once: false }
+    }
+
+    /// Asks it no more for a while after a connection that began then, and gives the failure.
+    fn pause(&self, error: &io::Error, began: Instant) -> Failure {
         let why = format!("{}: {}", self.address(), in_words(error));
+        let failure = Failure { why, was_at_once: is_refusal(error) && began.elapsed() < NO_TIME };
         let mut state = self.state();
         state.kept.clear();
-        state.paused = Some((Instant::now() + PAUSE, why.clone()));
-        why
+        state.paused = Some((Instant::now() + PAUSE, failure.clone()));
+        failure
     }
 
     fn keep(&self, connection: Connection) {
@@ -140,15 +160,21 @@ impl Server {
 }
 
 impl State {
-    fn paused(&mut self) -> Option<String> {
+    fn paused(&mut self) -> Option<Failure> {
         if self.paused.as_ref().is_some_and(|(until, _)| Instant::now() >= *until) {
             self.paused = None;
         }
-        self.paused.as_ref().map(|(_, why)| why.clone())
+        self.paused.as_ref().map(|(_, failure)| failure.clone())
     }
 }
 
 /// True where the time was over, and the connection is as it was. A socket says the second.
 fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
+}
+
+/// True where the machine is there and no server listens or goes on with the connection.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
 }

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,11 +22,114 @@ use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 
 use super::login::{WEB1, join};
 use super::program::Machine;
-use super::renewal::{Activated, central};
+use super::renewal::{Activated, central, end};
 use super::{Enrolled, Fleet, is_accepted, redeem};
 
 /// A question waits no longer, connecting included.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// One of two servers on a store, each a process of its own, which ends with this value.
+struct OneOfTwo {
+    address: SocketAddr,
+    config: PathBuf,
+    serving: Option<Child>,
+}
+
+impl Drop for OneOfTwo {
+    fn drop(&mut self) {
+        self.end_by(Signal::SIGKILL);
+    }
+}
+
+impl OneOfTwo {
+    fn started(machine: &Machine, name: &str) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = machine.site.place(name);
+        fs::write(&config, machine.own_configuration(address, &["localhost"], "")).unwrap();
+        let mut one = Self { address, config, serving: None };
+        one.start();
+        one
+    }
+
+    /// Returns once it listens.
+    fn start(&mut self) {
+        let mut command = Command::new(server());
+        command.arg("--config").arg(&self.config).arg("serve").stdin(Stdio::null()).stderr(Stdio::null());
+        self.serving = Some(command.spawn().unwrap());
+        let until = Instant::now() + DEADLINE;
+        while TcpStream::connect(self.address).is_err() {
+            assert!(Instant::now() < until, "the server does not listen");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn end_by(&mut self, signal: Signal) {
+        if let Some(mut serving) = self.serving.take() {
+            let _ = kill(Pid::from_raw(i32::try_from(serving.id()).unwrap()), signal);
+            let _ = serving.wait();
+        }
+    }
+}
+
+#[test]
+fn servers_restarted_in_turn_under_load_refuse_no_correct_login() {
+    const USERS: usize = 60;
+    // Each of the two by each signal, four times.
+    const RESTARTS: usize = 16;
+    let Some(machine) = central() else { return };
+    let mut servers = ["first.toml", "second.toml"].map(|name| OneOfTwo::started(&machine, name));
+    let host = Activated::joined_through(&machine, servers[0].address, "web1");
+    host.configure(&servers.each_ref().map(|server| server.address));
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let desk = fleet.host("desk");
+    let users: Vec<Enrolled> = (0..USERS).map(|user| Enrolled::at(&desk, &format!("user{user}"))).collect();
+    // The app's code of a user is made at the login, and so is good then however long the restarts take.
+    let logins = users.iter().flat_map(|user| (0..=user.recovery.len()).map(move |way| (user, way.checked_sub(1))));
+    let (count, logins) = (logins.clone().count(), Mutex::new(logins.enumerate()));
+    let (accepted, restarts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut link = host.link();
+    thread::scope(|scope| {
+        let working: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let Some((place, (user, recovery))) = logins.lock().unwrap().next() else { return };
+                        // A fast machine is not done before the restarts are.
+                        while restarts.load(Ordering::SeqCst) < place * RESTARTS / count {
+                            thread::sleep(Duration::from_millis(2));
+                        }
+                        let typed =
+                            recovery.map_or_else(|| user.code(0), |code| user.recovery[code].expose().to_owned());
+                        let (began, name) = (Instant::now(), &user.person.name);
+                        let redeemed = redeem(&host.store(), &user.person, &typed);
+                        let longest = began.elapsed();
+                        assert!(
+                            is_accepted(redeemed),
+                            "{name} {recovery:?} after {restarts:?} restarts and {longest:?}"
+                        );
+                        assert!(longest < Duration::from_secs(11), "{longest:?}");
+                        accepted.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        while working.iter().any(|worker| !worker.is_finished()) {
+            let number = restarts.load(Ordering::SeqCst);
+            let signal = if number / 2 % 2 == 0 { Signal::SIGTERM } else { Signal::SIGKILL };
+            servers[number % 2].end_by(signal);
+            servers[number % 2].start();
+            restarts.fetch_add(1, Ordering::SeqCst);
+        }
+        for worker in working {
+            worker.join().unwrap();
+        }
+    });
+    assert_eq!(accepted.into_inner(), count);
+    assert!(restarts.into_inner() >= RESTARTS - 1);
+    let sessions = "select count(*) from twofactor.audit where detail like 'redeemed%'";
+    assert_eq!(machine.postgres.sql(sessions), count.to_string(), "and no code has opened two sessions");
+    end(&mut link);
+}
 
 #[test]
 fn a_link_that_is_killed_in_the_middle_of_logins_loses_no_code_and_lets_no_user_in_twice() {

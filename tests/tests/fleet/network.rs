@@ -47,7 +47,7 @@ impl Site {
     }
 
     /// Opens the port of a server.
-    fn open(&self, fleet: &Fleet) -> SocketAddr {
+    pub(crate) fn open(&self, fleet: &Fleet) -> SocketAddr {
         let (certificate, key, client_ca) = (self.place("server.pem"), self.place("server.key"), self.place("ca.pem"));
         let acceptor = tls_of_site(&SiteFiles { certificate, key, client_ca }).unwrap();
         let listener = fleet.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -112,9 +112,19 @@ pub(crate) type Connection = StreamOwned<ClientConnection, TcpStream>;
 
 /// Asks one question. An error where the connection ends.
 pub(crate) fn ask(connection: &mut Connection, line: &[u8]) -> std::io::Result<Message> {
+    send(connection, line)?;
+    receive(connection)
+}
+
+/// Sends a question, without waiting for its answer.
+pub(crate) fn send(connection: &mut Connection, line: &[u8]) -> std::io::Result<()> {
     connection.write_all(&u32::try_from(line.len()).unwrap().to_be_bytes())?;
     connection.write_all(line)?;
-    connection.flush()?;
+    connection.flush()
+}
+
+/// The answer to a question that was sent.
+pub(crate) fn receive(connection: &mut Connection) -> std::io::Result<Message> {
     let mut header = [0; 4];
     connection.read_exact(&mut header)?;
     let mut answer = vec![0; Message::length(header, LARGEST_ANSWER).unwrap()];
@@ -248,7 +258,7 @@ fn strangers_of_one_address_and_one_host_take_no_place_of_others() {
 
 #[test]
 fn a_rush_of_logins_at_one_host_waits_for_its_turn_and_none_of_it_is_refused() {
-    // A link asks no more of them at once; a server judges half as many.
+    // A link asks no more of them at once; a server judges a quarter as many.
     const USERS: usize = 32;
     let Some(fleet) = Fleet::with_servers(1) else { return };
     let site = Site::new(&["web1.example.org"]);

@@ -71,7 +71,8 @@ impl Activated {
         self.folder.path().join(name)
     }
 
-    fn configure(&self, servers: &[SocketAddr]) {
+    /// Its link asks these servers, in this order at first.
+    pub(super) fn configure(&self, servers: &[SocketAddr]) {
         let servers: Vec<String> = servers.iter().map(|address| server(*address)).collect();
         let [ca, certificate, key] =
             ["ca.pem", "host.pem", "host.key"].map(|name| self.place("fleet").join(name).display().to_string());

@@ -13,8 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const CONNECTIONS: usize = 8192;
 const OF_ONE_HOST: usize = 256;
 
-/// Most questions of one host that are judged at once. A server has as many connections to its database.
-const AT_ONCE: usize = 16;
+/// Most questions of one host that are judged at once. A server has twice as many connections to its database, so that a host whose
+/// questions all hang there leaves the others half of them.
+const AT_ONCE: usize = 8;
 
 /// Most connections that have not shown a certificate yet, and most of them from one address.
 const STRANGERS: usize = 512;
