@@ -7,9 +7,11 @@ use serde_json::Value;
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_tests::artifacts::{debug, link, server};
+use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::security_key::public_line;
 
 use super::login::{WEB1, join};
 use super::program::{Backing, Machine, said};
@@ -155,12 +157,47 @@ fn on_a_host_of_a_fleet_only_enroll_local_makes_an_account_and_it_works_without_
         host.configure(fleet);
         host.add_user("admin");
         let tool = |arguments: &[&str]| host.command(&debug().tool).args(arguments).output().unwrap();
-        for command in [&["enroll", "admin", "--no-confirm"][..], &["invite", "admin"]] {
+        // What was handed out or comes from elsewhere makes none either.
+        let fob = Fob::clock(1);
+        host.private_file("tokens.csv", &seed_file(std::slice::from_ref(&fob)));
+        json(&tool(&["token", "import", "/root/tokens.csv", "--json"]));
+        host.private_file("list.csv", &format!("{},admin\n", fob.serial));
+        host.private_file("users.csv", "admin\n");
+        host.private_file("key.pub", &public_line(1, "admin's"));
+        host.private_file("uri.txt", "otpauth://totp/admin?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n");
+        host.private_file("users.oath", "HOTP/T30 admin - 3132333435363738393031323334353637383930\n");
+        for command in [
+            &["enroll", "admin", "--no-confirm"][..],
+            &["enroll", "--from", "/root/users.csv", "--qr-dir", "/root/codes"],
+            &["invite", "admin"],
+            &["token", "assign", &fob.serial, "admin"],
+            &["token", "assign", "--from", "/root/list.csv"],
+            &["ssh-key", "add", "admin", "/root/key.pub"],
+            &["import", "otpauth", "/root/uri.txt", "--user", "admin"],
+            &["import", "oath-users", "/root/users.oath"],
+        ] {
             let refused = tool(command);
-            assert_eq!(refused.status.code(), Some(7), "{command:?}: {}", said(&refused));
-            assert!(said(&refused).contains("twofactor enroll --local admin"), "{}", said(&refused));
+            assert!(!refused.status.success(), "{command:?}: {}", said(&refused));
+            assert!(said(&refused).contains("has no account of this host alone"), "{command:?}: {}", said(&refused));
+            assert!(!Path::new("/var/lib/twofactor/users/admin").exists(), "{command:?}");
         }
-        assert!(!Path::new("/var/lib/twofactor/users/admin").exists());
+        let refused = tool(&["enroll", "admin", "--no-confirm"]);
+        assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
+        assert!(said(&refused).contains("twofactor enroll --local admin"), "{}", said(&refused));
+        // A helpdesk without root neither.
+        host.succeed("groupadd", ["helpdesk"]);
+        host.add_user("hanna");
+        host.succeed("gpasswd", ["--add", "hanna", "helpdesk"]);
+        host.configure(&format!("{fleet}[[helpdesk]]\ngroup = \"helpdesk\"\n"));
+        let broker = host.broker();
+        for command in [&["code", "admin"][..], &["token", "assign", &fob.serial, "admin"]] {
+            let refused = host.run_twofactor_of("hanna", command, "");
+            assert!(!refused.status.success(), "{command:?}: {}", said(&refused));
+            assert!(said(&refused).contains("only root can do this"), "{command:?}: {}", said(&refused));
+            assert!(!Path::new("/var/lib/twofactor/users/admin").exists(), "{command:?}");
+        }
+        drop(broker);
+        host.configure(fleet);
         let admin = phone(&json(&tool(&["enroll", "--local", "admin", "--no-confirm", "--json"])));
         assert_eq!(host.login("admin").typing(code(&admin, 0)).code(), ReturnCode::SUCCESS);
         // The account is there from now on, and is administered as any.

@@ -53,8 +53,14 @@ pub(crate) fn lost_answer(
     assert!(first.starts_with("redeemed"), "{first}");
     assert_eq!(ask("web1", &question(alice, &code, 7)).in_short(), first);
     assert_eq!(ask_elsewhere("web1", &question(alice, &code, 7)).in_short(), first);
-    for (host, code, number) in [("web1", &code, 8), ("web2", &code, 7), ("web1", &alice.wrong(), 7)] {
-        let refused = ask(host, &question(alice, code, number)).in_short();
+    let another = Enrolled { person: bob(), app: alice.app.clone(), recovery: Vec::new() };
+    for (host, user, code, number) in [
+        ("web1", alice, &code, 8),
+        ("web2", alice, &code, 7),
+        ("web1", alice, &alice.wrong(), 7),
+        ("web1", &another, &code, 7),
+    ] {
+        let refused = ask(host, &question(user, code, number)).in_short();
         assert!(refused.starts_with("refused"), "{refused}");
     }
     age();

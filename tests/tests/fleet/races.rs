@@ -1,9 +1,6 @@
-//! Many logins at once, on a database as it may be: behind a pooler between transactions, under serializable isolation, or with
-//! processes that are killed.
+//! Many logins at once, on a database as it may be: under serializable isolation, or with processes that are killed.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -11,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use twofactor_core::log::reason::Reason;
 use twofactor_server::{Host, Server};
-use twofactor_tests::postgres::Postgres;
-use twofactor_tests::requirements;
 
 use super::network::ask;
 use super::program::Machine;
@@ -50,7 +45,7 @@ pub(super) fn race(host: impl Fn(&str) -> Asking, rounds: usize) {
 }
 
 /// Wrong codes of many users at one host at once are all judged, and all counted.
-fn wrong_codes_at_once(fleet: &Fleet) {
+pub(super) fn wrong_codes_at_once(fleet: &Fleet) {
     let desk = fleet.host("desk");
     let users: Vec<Enrolled> = (0..16).map(|user| Enrolled::at(&desk, &format!("guessed{user}"))).collect();
     let host = Host { wrong_codes_per_hour: 1000, ..Host::named("guessing") };
@@ -97,67 +92,6 @@ fn questions_about_users_who_do_not_exist_do_not_wait_for_each_other() {
             assert_eq!(answer.join().unwrap(), "done");
         }
     });
-}
-
-/// A pooler between transactions, which ends with this value.
-struct Pooler {
-    folder: tempfile::TempDir,
-    process: Child,
-}
-
-impl Pooler {
-    /// Before `postgres`, with so few connections that they change hands.
-    fn before(postgres: &Postgres, program: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
-        let path = folder.path().display();
-        let text = format!(
-            "[databases]\npostgres = host={} port=5432 user=postgres dbname=postgres\n[pgbouncer]\npool_mode = transaction\n\
-             default_pool_size = 4\nmax_client_conn = 200\nauth_type = any\nlisten_port = 6432\nunix_socket_dir = {path}\n\
-             logfile = {path}/log\npidfile = {path}/pid\n",
-            postgres.home().display()
-        );
-        let ini = folder.path().join("pgbouncer.ini");
-        fs::write(&ini, text).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(program).arg(&ini);
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(20);
-        while !folder.path().join(".s.PGSQL.6432").exists() {
-            let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < until, "pgbouncer does not listen: {}", log());
-            thread::sleep(Duration::from_millis(20));
-        }
-        Self { folder, process }
-    }
-
-    fn connection(&self) -> String {
-        format!("host={} port=6432 user=postgres dbname=postgres", self.folder.path().display())
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[test]
-fn behind_a_pooler_between_transactions_one_login_of_many_wins_and_every_wrong_code_counts() {
-    if !requirements::programs_met(&["pgbouncer"]) {
-        return;
-    }
-    let Some(mut fleet) = Fleet::with_servers(0) else { return };
-    let pooler = Pooler::before(&fleet.postgres, &requirements::program("pgbouncer").unwrap());
-    fleet.servers = (0..3).map(|_| fleet.server_through(&pooler.connection())).collect();
-    race(|name| fleet.host(name), rounds());
-    wrong_codes_at_once(&fleet);
-    let log = fs::read_to_string(pooler.folder.path().join("log")).unwrap_or_default();
-    assert!(log.contains("login attempt") || log.contains("process up"), "{log}");
-    let backends = "select count(*) from pg_stat_activity where backend_type = 'client backend' and application_name = 'twofactor-server'";
-    let count: usize = fleet.postgres.sql(backends).parse().unwrap();
-    assert!(count <= 4, "{count} connections: they do not go through the pooler");
 }
 
 /// Asks at the first server that answers, again and again under one number.

@@ -2,7 +2,8 @@
 //!
 //! Invariants: a write takes place only where the state is the one that was read, together with its row of the audit, in one
 //! statement; and only for as long as the time at which the answer was judged is the present. Statements are typed and
-//! unnamed, so that a pooler may stand between. Values are parameters: none reaches a log of the database.
+//! unnamed, so that a pooler may stand between; the COPY of an import alone has a name, which is closed before its transaction ends. Values
+//! are parameters, and the secret ones are sealed: none reaches a log of the database.
 
 use std::time::Duration;
 
