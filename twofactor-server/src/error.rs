@@ -173,8 +173,8 @@ pub enum ServerError {
     /// A user's account has forgotten wrong codes.
     #[error("more codes of {0} were wrong within an hour than the throttle lets through: the database was put back")]
     PutBack(String),
-    /// A host asks about too much that is refused to it.
-    #[error("this host has asked too much in vain within an hour")]
+    /// Too many attempts to enroll were refused to a host.
+    #[error("too many attempts to enroll were refused at this host within an hour")]
     TooManyRefused,
     /// No certificate could be made.
     #[error("a certificate cannot be made: {0}")]

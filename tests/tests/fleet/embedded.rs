@@ -252,6 +252,23 @@ fn a_host_enrolls_no_more_users_than_its_quota_at_once_in_files() {
 }
 
 #[test]
+fn a_host_that_invents_names_takes_no_place_for_them_in_files() {
+    let central = Central::new();
+    let users = central.folder.path().join("accounts/users");
+    enrolling::invented_names_take_no_place(
+        |host, question| central.runtime.block_on(central.servers[0].answer(host, question)).unwrap(),
+        || fs::read_dir(&users).map_or(0, Iterator::count).to_string(),
+        |refused, enrolling| {
+            let file = Connection::open(central.folder.path().join("fleet.db")).unwrap();
+            file.busy_timeout(Duration::from_secs(10)).unwrap();
+            file.execute("update quota set refused = ?1, enrolling = ?2", [refused, enrolling]).unwrap();
+        },
+        // An app that was not stored is counted here, too.
+        (|| central.folder.sql("select enrolling || '|' || refused from quota"), "16|32"),
+    );
+}
+
+#[test]
 fn a_host_that_asks_in_vain_over_and_over_fills_no_file() {
     let central = Central::new();
     let alice = Enrolled::at(&central.host("desk"), "alice");

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use twofactor_core::account::factors::Factors;
+use twofactor_core::account::invitation::InvitationCode;
 use twofactor_core::account::throttle::Source;
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::config::Config;
@@ -142,6 +143,88 @@ fn what_enrolls_no_user_uses_up_nothing_of_the_quota_and_a_repeated_question_cou
             fleet.runtime.block_on(fleet.servers[turn.get() % 2].answer(host, question)).unwrap()
         },
         || fleet.postgres.sql("select users + before from twofactor.enrolled where host = 'web1'"),
+    );
+}
+
+/// A host that asks about invented names takes no place in the store for them, but for the first that guess at a token; and where it is
+/// told that none of its users enrolls there any more, its refusals to others are no reason.
+pub(crate) fn invented_names_take_no_place(
+    ask: impl Fn(&Host, &[u8]) -> Message,
+    kept: impl Fn() -> String,
+    refuse: impl Fn(u32, u32),
+    (counted, in_vain): (impl Fn() -> String, &str),
+) {
+    let host = Host { may_enroll: true, may_self: true, enrollments_per_hour: 1_000_000, ..Host::named("web1") };
+    let number = Cell::new(0);
+    let asked = |verb: &str, user: &str, more: &str| {
+        number.set(number.get() + 1);
+        let line = format!(" version=1 ask={verb} user={user} uid=1001 {more}");
+        let question = Message::read(line.as_bytes()).unwrap().numbered(number.get()).line().unwrap();
+        ask(&host, &question).in_short()
+    };
+    let secret = Secret::generate(20).unwrap().expose_base32().to_string();
+    let app = Authenticator { secret: secret.clone(), algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) };
+    let (right, wrong) = (app.codes_from(now().seconds(), 1).remove(0), app.wrong_codes().next().unwrap());
+    let invitation = InvitationCode::generate().unwrap().expose_grouped().replace('-', "");
+    let own = |code: &str| format!("label=app secret={secret} code={code} invitation={invitation}");
+    // Nothing to guess, and nothing kept.
+    for round in 0..8 {
+        let user = format!("invented{}", round % 2);
+        assert_eq!(
+            asked("check-invitation", &user, &format!("invitation={invitation} source=192.0.2.7")),
+            "refused invitation-wrong"
+        );
+        assert_eq!(asked("self-enroll", &user, &own(&right)), "refused invitation-wrong");
+        assert!(asked("self-enroll", &user, &own(&wrong)).starts_with("not-changed"));
+        let app = format!(
+            "serial=app-1 label=app secret={secret} algorithm=SHA1 digits=6 period=30 issued=2026-01-01T00:00:00Z drift=0 anchor=0 \
+             salt={} digest={} until=2099-01-01T00:00:00Z",
+            "A".repeat(26),
+            "A".repeat(52)
+        );
+        let superseded = asked("store-app", &user, &app);
+        assert!(superseded.starts_with("superseded"), "{superseded}");
+    }
+    assert_eq!(kept(), "0", "names that were invented take places");
+    assert_eq!(counted(), in_vain);
+    // A guess at a token is counted by the name, for so many names.
+    // The same codes again would be counted once.
+    let token = |user: &str, code: u32| {
+        asked("check-registration", user, &format!("serial=1 code={code:06} code=222222 source=192.0.2.7"))
+    };
+    let of_new = |number: u32| token(&format!("new{number}"), 0);
+    for guess in 0..6 {
+        let throttled = if guess < 5 { "not-registered no-such-token" } else { "not-registered throttled" };
+        assert_eq!(token("new0", guess), throttled, "{guess}");
+    }
+    refuse(99, 99);
+    assert_eq!(of_new(1), "not-registered no-such-token");
+    assert_eq!(of_new(2), "failed store-unavailable", "more names take no more places");
+    assert_eq!(asked("self-token", "new3", "serial=1 code=111111 code=222222"), "failed store-unavailable");
+    assert_eq!(kept(), "2");
+    assert_eq!(token("new0", 7), "not-registered throttled", "of a name that is known it goes on");
+    // Refusals of logins stop no enrollment, whoever causes them.
+    refuse(100_000, 0);
+    assert_eq!(of_new(4), "not-registered no-such-token");
+    let enrolled = asked("check-invitation", "new5", &format!("invitation={invitation} source=192.0.2.7"));
+    assert_eq!(enrolled, "refused invitation-wrong");
+    refuse(1000, 1000);
+    let enrolled = asked("check-invitation", "new5", &format!("invitation={invitation} source=192.0.2.7"));
+    assert_eq!(enrolled, "failed store-unavailable");
+    assert_eq!(kept(), "3");
+}
+
+#[test]
+fn a_host_that_invents_names_takes_no_place_for_them_in_the_database() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    invented_names_take_no_place(
+        |host, question| fleet.runtime.block_on(fleet.servers[0].answer(host, question)).unwrap(),
+        || fleet.postgres.sql("select count(*) from twofactor.state"),
+        |refused, enrolling| {
+            let set = format!("update twofactor.quota set refused = {refused}, enrolling = {enrolling}");
+            fleet.postgres.sql(&set);
+        },
+        (|| fleet.postgres.sql("select enrolling, refused from twofactor.quota"), "8|16"),
     );
 }
 

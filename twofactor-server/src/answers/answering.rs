@@ -20,7 +20,7 @@ use twofactor_core::store::{StoreError, VerificationRules};
 use crate::alarms::Alarms;
 use crate::answers::accounts::Accounts;
 use crate::answers::in_database::InDatabase;
-use crate::answers::judged::{Judged, Question, REFUSALS};
+use crate::answers::judged::{ENROLLMENTS_REFUSED, Judged, NEWCOMERS, Question, REFUSALS};
 use crate::answers::memberships::Memberships;
 use crate::answers::own_changes::OwnRules;
 use crate::answers::queues::{Queues, Turn};
@@ -264,9 +264,8 @@ impl Server {
             Err(error @ ServerError::PutBack(user)) if self.alarms.is_due(&format!("guesses at {user}")) => {
                 complain(&format!("{error}. Its attempts are refused. Who writes to the database?"));
             }
-            Ok(Judged { is_over: true, .. }) | Err(ServerError::TooManyRefused) => {
-                self.has_asked_too_much(question.host);
-            }
+            Err(ServerError::TooManyRefused) => self.has_enrolled_in_vain(question.host),
+            Ok(Judged { is_over: true, .. }) => self.has_asked_too_much(question.host),
             Ok(_) | Err(_) => {}
         }
         let Judged { answer, wrong_codes, .. } = judged?;
@@ -281,7 +280,17 @@ impl Server {
         if self.alarms.is_due(&format!("refusals to {name}")) {
             complain(&format!(
                 "more than {REFUSALS} attempts of host {name} were refused within an hour, beside wrong codes; those that follow get no \
-                 row in the audit, and it enrolls no user. Is that host still yours?"
+                 row in the audit. Is that host still yours?"
+            ));
+        }
+    }
+
+    /// Complains about a host at which too many attempts to enroll were refused.
+    fn has_enrolled_in_vain(&self, Host { name, .. }: &Host) {
+        if self.alarms.is_due(&format!("enrollments refused to {name}")) {
+            complain(&format!(
+                "{NEWCOMERS} attempts to enroll at host {name} were refused within an hour: there, users of whom nothing is kept register \
+                 no token, and after {ENROLLMENTS_REFUSED} it enrolls no user. Is that host still yours?"
             ));
         }
     }

@@ -16,7 +16,7 @@ use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 
 use crate::answers::guesses::Guesses;
-use crate::answers::judged::{Counted, Judged, Question, REFUSALS};
+use crate::answers::judged::{Counted, Judged, Question, REFUSALS, enrolls, may_enroll};
 use crate::answers::own_changes::answered;
 use crate::clocks::agreed;
 use crate::database::tables::{Database, Found, Note, Written};
@@ -115,10 +115,9 @@ impl InDatabase {
         let now = agreed(account.now)?;
         // Read anew: a question is used up by its answer.
         let call = Call::read(message).map_err(|_| broken())?;
-        let is_over = account.refused >= REFUSALS;
-        if is_over && call.enrolls() {
-            return Err(ServerError::TooManyRefused);
-        }
+        let is_new = account.version.is_none();
+        let (is_over, refusal) = (account.refused >= REFUSALS, Counted::of(enrolls(&call, is_new)));
+        may_enroll(&call, account.enrolling, is_new)?;
         let event = call.word();
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
         let rules = VerificationRules { slowed, ..rules };
@@ -136,7 +135,7 @@ impl InDatabase {
             let asked = Registering { host, who, question: digest, event, read, quota };
             let registered = self.register(user, &registration, asked, now).await?;
             if registered.as_ref().is_some_and(Message::is_refusal) {
-                self.database.count_refusal(host).await?;
+                self.database.count_refusal(host, refusal).await?;
             }
             return Ok(registered.map(Judged::plain));
         }
@@ -144,11 +143,13 @@ impl InDatabase {
         let change = one.into_change();
         let counted = match change {
             Change::Nothing => return Ok(Some(Judged::plain(answer))),
-            Change::InVain => Some(Counted::Refused),
+            Change::InVain => Some(refusal),
+            // With each of them another name would take a place.
+            _ if is_guess && is_new => Some(refusal),
             _ if is_guess => Some(Counted::WrongCode),
-            _ => answer.is_refusal().then_some(Counted::Refused),
+            _ => answer.is_refusal().then_some(refusal),
         };
-        let is_over = is_over && counted == Some(Counted::Refused);
+        let is_over = is_over && !is_guess && counted.is_some();
         let detail = answer.in_short();
         let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
         let note = Note {
@@ -168,7 +169,7 @@ impl InDatabase {
             Written::Conflict => return Ok(None),
             Written::OverQuota => return Err(ServerError::EnrollmentsUsedUp),
         }
-        let wrong_codes = is_guess.then_some(account.wrong_codes + 1.0);
+        let wrong_codes = (counted == Some(Counted::WrongCode)).then_some(account.wrong_codes + 1.0);
         Ok(Some(Judged { answer, wrong_codes, is_over }))
     }
 

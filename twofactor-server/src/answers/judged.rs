@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use twofactor_core::account::throttle::Count;
 use twofactor_core::host::user::UserName;
-use twofactor_core::store::wire::Message;
+use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
@@ -45,16 +45,54 @@ impl Question<'_> {
 }
 
 /// The refusals to one host within an hour, beside wrong codes, that get rows. With more of them a hostile host would fill the audit, so
-/// the others get none, and it enrolls no user meanwhile.
+/// the others get none.
 pub(crate) const REFUSALS: f64 = 1000.0;
+
+/// The refused attempts to enroll at one host within an hour after which it enrolls no user. Other refusals do not count here: strangers
+/// at its logins, or a user of it, would keep newcomers out.
+pub(crate) const ENROLLMENTS_REFUSED: f64 = 1000.0;
+
+/// The same after which users of whom nothing is kept register no tokens. Their guesses are counted by their names, so each takes a place
+/// in the store, and a hostile host has any number of names.
+pub(crate) const NEWCOMERS: f64 = 100.0;
 
 /// The count of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
     /// A wrong code of a user who is enrolled.
     WrongCode,
+    /// An attempt to enroll.
+    Enrolling,
     /// Anything else.
     Refused,
+}
+
+impl Counted {
+    /// Wrong codes, refused attempts to enroll, and all refusals that this is.
+    pub(crate) fn counts(self) -> [i32; 3] {
+        match self {
+            Self::WrongCode => [1, 0, 0],
+            Self::Enrolling => [0, 1, 1],
+            Self::Refused => [0, 0, 1],
+        }
+    }
+
+    /// The count of a question that was refused, or was a guess.
+    pub(crate) fn of(enrolls: bool) -> Self {
+        if enrolls { Self::Enrolling } else { Self::Refused }
+    }
+}
+
+/// Refuses a question of an enrollment at a host of which so many were refused lately. `is_new`: nothing is kept of the user.
+pub(crate) fn may_enroll(call: &Call, refused: f64, is_new: bool) -> Result<(), ServerError> {
+    let is_over = call.enrolls() && refused >= ENROLLMENTS_REFUSED;
+    let are_too_many = is_new && call.token().is_some() && refused >= NEWCOMERS;
+    if is_over || are_too_many { Err(ServerError::TooManyRefused) } else { Ok(()) }
+}
+
+/// True for a question whose refusal counts as that of an attempt to enroll.
+pub(crate) fn enrolls(call: &Call, is_new: bool) -> bool {
+    call.enrolls() || (is_new && call.token().is_some())
 }
 
 /// The answer to a question, which is durable.

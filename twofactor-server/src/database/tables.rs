@@ -57,6 +57,8 @@ pub(crate) struct Account {
     pub(crate) wrong_codes: f64,
     /// Other refusals to it within the last hour.
     pub(crate) refused: f64,
+    /// Attempts to enroll among these.
+    pub(crate) enrolling: f64,
 }
 
 /// The finding about a question.
@@ -148,7 +150,7 @@ impl Database {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
                 s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before,
                 q.refused, q.refused_before, (select changes from twofactor.authority),
-                o.version, o.oldest_server, o.oldest_key
+                o.version, o.oldest_server, o.oldest_key, q.enrolling, q.enrolling_before
             from twofactor.store o cross join (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
@@ -174,8 +176,8 @@ impl Database {
         let read = Read { credentials, state };
         let (version, now) = (row.try_get(1)?, row.try_get(0)?);
         let lately = |count| Ok::<_, ServerError>(hourly(row, 8, count)?.map_or(0.0, |counted| counted.lately(now)));
-        let (wrong_codes, refused) = (lately(9)?, lately(11)?);
-        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes, refused })))
+        let (wrong_codes, refused, enrolling) = (lately(9)?, lately(11)?, lately(17)?);
+        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes, refused, enrolling })))
     }
 
     /// Reads an account whose records may not open: those are left out.
@@ -196,7 +198,8 @@ impl Database {
             }
         };
         let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
-        Ok(Account { read, version: row.try_get(1)?, now: row.try_get(0)?, wrong_codes: 0.0, refused: 0.0 })
+        let (version, now, [wrong_codes, refused, enrolling]) = (row.try_get(1)?, row.try_get(0)?, [0.0; 3]);
+        Ok(Account { read, version, now, wrong_codes, refused, enrolling })
     }
 
     /// Writes a change of an account that was read, with its row of the audit.
@@ -219,7 +222,9 @@ impl Database {
         };
         let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
         let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
-        let wrong = note.counted.map(|counted| i32::from(counted == Counted::WrongCode));
+        let counts = note.counted.map(Counted::counts);
+        let counts = [0, 1, 2].map(|of: usize| counts.and_then(|counts| counts.get(of).copied()));
+        let [wrong, enrolling, refused] = &counts;
         let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
             (&name, Type::TEXT),
@@ -232,7 +237,9 @@ impl Database {
             (&answer.key, Type::INT4),
             (&answer.bytes, Type::BYTEA),
             (&note.who, Type::TEXT),
-            (&wrong, Type::INT4),
+            (wrong, Type::INT4),
+            (enrolling, Type::INT4),
+            (refused, Type::INT4),
         ];
         let Some(state) = &state else {
             parameters.push((&place, Type::INT4));
@@ -259,8 +266,9 @@ impl Database {
     }
 
     /// Counts a refusal to a host of which no account tells.
-    pub(crate) async fn count_refusal(&self, host: &str) -> Result<(), ServerError> {
-        self.ask_repeating(COUNT_REFUSAL, &[(&host, Type::TEXT)]).await.map(drop)
+    pub(crate) async fn count_refusal(&self, host: &str, refusal: Counted) -> Result<(), ServerError> {
+        let [_, enrolling, _] = refusal.counts();
+        self.ask_repeating(COUNT_REFUSAL, &[(&host, Type::TEXT), (&enrolling, Type::INT4)]).await.map(drop)
     }
 
     /// Runs a statement that gives a row where it has written.
@@ -327,28 +335,32 @@ macro_rules! counting {
             before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
             wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
             refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
-            refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end"
+            refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end,
+            enrolling_before =
+                case excluded.hour - q.hour when 0 then q.enrolling_before when 1 then q.enrolling else 0 end,
+            enrolling = excluded.enrolling + case excluded.hour - q.hour when 0 then q.enrolling else 0 end"
     };
 }
 
-/// Counts a refusal to the host `$1` of which no account tells.
+/// Counts a refusal to the host `$1` of which no account tells; `$2` is one where it is of an attempt to enroll.
 const COUNT_REFUSAL: &str = concat!(
-    "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
-    values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0)",
+    "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before, enrolling, enrolling_before)
+    values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0, $2, 0)",
     counting!()
 );
 
 /// The beginning of a statement that writes, where the time of reading is the present. `$1` is the user, `$2` and `$3` the time of
-/// reading and for how long it is the present, `$4` the host, `$11` the wrong codes that are counted for it: one, or none for another
-/// refusal. It ends with `kept` or `unkept`.
+/// reading and for how long it is the present, `$4` the host, `$11` to `$13` what is counted for it: wrong codes, attempts to enroll, and
+/// refusals. It ends with `kept` or `unkept`.
 macro_rules! writing {
     ($written:literal) => {
         concat!(
             "with written as (",
             $written,
             "), counted as (
-                insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before)
-                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, 1 - $11, 0 from written
+                insert into twofactor.quota as q
+                    (host, hour, wrong, before, enrolling, enrolling_before, refused, refused_before)
+                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, $12, 0, $13, 0 from written
                 where $11 is not null",
             counting!(),
             ")"
@@ -377,16 +389,16 @@ macro_rules! unkept {
     };
 }
 
-/// The same of an account: `$12` and `$13` are the state, `$14` and `$15` the credentials if they change, `$16` the version that
-/// was read, `$17` whether the credentials are forgotten.
+/// The same of an account: `$14` and `$15` are the state, `$16` and `$17` the credentials if they change, `$18` the version that
+/// was read, `$19` whether the credentials are forgotten.
 macro_rules! credentials {
     () => {
         ", had as (
             insert into twofactor.credentials (name, key, sealed)
-            select $1, $14, $15 from written where $15 is not null
+            select $1, $16, $17 from written where $17 is not null
             on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
         ), gone as (
-            delete from twofactor.credentials where $17 and name in (select name from written)
+            delete from twofactor.credentials where $19 and name in (select name from written)
         )"
     };
 }
@@ -394,19 +406,19 @@ macro_rules! credentials {
 macro_rules! updating {
     () => {
         writing!(
-            "update twofactor.state set version = version + 1, key = $12, sealed = $13
-            where name = $1 and version = $16 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+            "update twofactor.state set version = version + 1, key = $14, sealed = $15
+            where name = $1 and version = $18 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
             returning name"
         )
     };
 }
 
-/// The same work for a user of whom nothing is kept. `$12` is the place.
+/// The same work for a user of whom nothing is kept. `$14` is the place.
 macro_rules! in_vain {
     () => {
         writing!(
             "update twofactor.decoy set version = version + 1, sealed = $9
-            where number = $12 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+            where number = $14 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
             returning number"
         )
     };
@@ -419,8 +431,8 @@ const UPDATE: &str = concat!(updating!(), credentials!(), kept!());
 const INSERT: &str = concat!(
     writing!(
         "insert into twofactor.state (name, version, key, sealed)
-        select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $12, $13
-        where $16::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
+        select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $14, $15
+        where $18::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
         on conflict do nothing returning name"
     ),
     credentials!(),

@@ -21,7 +21,7 @@ use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
-use crate::answers::judged::{Counted, Judged, Question, REFUSALS};
+use crate::answers::judged::{Counted, Judged, Question, REFUSALS, enrolls, may_enroll};
 use crate::answers::own_changes::answered;
 use crate::answers::queues::Turn;
 use crate::error::ServerError;
@@ -140,18 +140,20 @@ impl Work {
     fn judged(&self) -> Result<Judged, ServerError> {
         let Self { place, file, host, user, line, digest, rules, own, quota, enrolling } = self;
         let broken = || ServerError::BrokenSeal(user.to_string());
-        let Known { answer, wrong_codes, refused } = file.known(&host.name, host.as_of, digest)?;
+        let Known { answer, wrong_codes, refused, enrolling: refused_enrollments } =
+            file.known(&host.name, host.as_of, digest)?;
         if let Some(answer) = answer {
             return Message::read(&answer).map(Judged::plain).map_err(|_| broken());
         }
         let call = Message::read(line).and_then(|message| Call::read(&message)).map_err(|_| broken())?;
-        if refused >= REFUSALS && call.enrolls() {
-            return Err(ServerError::TooManyRefused);
-        }
         let (event, changes) = (call.word(), changes_accounts(&call));
         let slowed = pause(wrong_codes, host.wrong_codes_per_hour);
         let accounts = place.accounts(VerificationRules { slowed, ..*rules }, SystemClock);
         let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
+        // An account that cannot be read is complained about by the answer.
+        let is_new = call.token().is_some() && !accounts.files().knows(user).unwrap_or(true);
+        may_enroll(&call, refused_enrollments, is_new)?;
+        let refusal = Counted::of(enrolls(&call, is_new));
         // Of an account that cannot be read nothing is enrolled.
         let is_absent = |accounts: &ByName| matches!(accounts.presence(user), Ok(Presence::Absent(_)));
         let quota = quota.filter(|_| is_absent(&accounts));
@@ -173,9 +175,13 @@ impl Work {
         if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));
         }
-        let other = || answer.is_refusal().then_some(Counted::Refused);
-        let counted = if is_guess { Some(Counted::WrongCode) } else { other() };
-        let is_over = refused >= REFUSALS && counted == Some(Counted::Refused);
+        let counted = match is_guess {
+            true if !is_new => Some(Counted::WrongCode),
+            // With each of them another name would take a place.
+            true => Some(refusal),
+            false => answer.is_refusal().then_some(refusal),
+        };
+        let is_over = refused >= REFUSALS && !is_guess && counted.is_some();
         let detail = answer.in_short();
         file.note(&Note {
             host: &host.name,
@@ -188,7 +194,8 @@ impl Work {
             is_kept: !is_over,
             has_enrolled,
         })?;
-        Ok(Judged { answer, wrong_codes: is_guess.then_some(wrong_codes + 1.0), is_over })
+        let wrong_codes = (counted == Some(Counted::WrongCode)).then_some(wrong_codes + 1.0);
+        Ok(Judged { answer, wrong_codes, is_over })
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Known {
     pub(crate) wrong_codes: f64,
     /// Other refusals to it within the last hour.
     pub(crate) refused: f64,
+    /// Attempts to enroll among these.
+    pub(crate) enrolling: f64,
 }
 
 /// A judged question.
@@ -62,7 +64,7 @@ impl FleetFile {
         if as_of.is_some() && as_of != Some(self.changes()?) {
             return Err(ServerError::HostsChanged);
         }
-        let (sealed, wrong_codes, refused) = self.read(|file| {
+        let (sealed, wrong_codes, refused, enrolling) = self.read(|file| {
             let answer = "select key, sealed from answer where question = ?1 and at > ?2";
             let answer = file.query_row(answer, (question, since), record).optional()?;
             let lately = |count: &str| {
@@ -70,10 +72,15 @@ impl FleetFile {
                     file.query_row(&format!("select hour, {count} from quota where host = ?1"), [host], counted_in);
                 Ok::<_, rusqlite::Error>(counted.optional()?.map_or(0.0, |counted| lately(counted, now)))
             };
-            Ok((answer, lately("wrong, before")?, lately("refused, refused_before")?))
+            Ok((
+                answer,
+                lately("wrong, before")?,
+                lately("refused, refused_before")?,
+                lately("enrolling, enrolling_before")?,
+            ))
         })?;
         let open = |sealed: Sealed| self.seals.open(Kind::Answer, &hex(question), &sealed);
-        Ok(Known { answer: sealed.map(open).transpose()?, wrong_codes, refused })
+        Ok(Known { answer: sealed.map(open).transpose()?, wrong_codes, refused, enrolling })
     }
 
     /// True where a host has enrolled as many users as `quota` within the last sixty minutes.
@@ -88,23 +95,27 @@ impl FleetFile {
 
     /// Writes down a judgement.
     pub(crate) fn note(&self, note: &Note<'_>) -> Result<(), ServerError> {
-        const COUNT: &str = "insert into quota (host, hour, wrong, before, refused, refused_before) values (?1, ?2, ?3, 0, ?4, 0)
+        const COUNT: &str = "insert into quota (host, hour, wrong, before, refused, refused_before, enrolling, enrolling_before)
+            values (?1, ?2, ?3, 0, ?5, 0, ?4, 0)
             on conflict (host) do update set hour = excluded.hour,
                 before = case excluded.hour - quota.hour when 0 then quota.before when 1 then quota.wrong else 0 end,
                 wrong = excluded.wrong + case excluded.hour - quota.hour when 0 then quota.wrong else 0 end,
                 refused_before = case excluded.hour - quota.hour when 0 then quota.refused_before when 1 then quota.refused else 0 end,
-                refused = excluded.refused + case excluded.hour - quota.hour when 0 then quota.refused else 0 end";
+                refused = excluded.refused + case excluded.hour - quota.hour when 0 then quota.refused else 0 end,
+                enrolling_before =
+                    case excluded.hour - quota.hour when 0 then quota.enrolling_before when 1 then quota.enrolling else 0 end,
+                enrolling = excluded.enrolling + case excluded.hour - quota.hour when 0 then quota.enrolling else 0 end";
         const ENROLLED: &str = "insert into enrolled (host, hour, users, before) values (?1, ?2, 1, 0)
             on conflict (host) do update set hour = excluded.hour,
                 before = case excluded.hour - enrolled.hour when 0 then enrolled.before when 1 then enrolled.users else 0 end,
                 users = 1 + case excluded.hour - enrolled.hour when 0 then enrolled.users else 0 end";
         let now = present()?;
         let Note { host, user, event, detail, question, answer, counted, is_kept, has_enrolled } = *note;
-        let count = |of| i32::from(counted == Some(of));
+        let [wrong, enrolling, refused] = counted.map_or([0; 3], Counted::counts);
         // It may show recovery codes, of which the accounts keep hashes alone.
         let answer = self.seals.seal(Kind::Answer, &hex(question), answer)?;
         self.write(Durable::Soon, |file| {
-            file.execute(COUNT, (host, now / 3600, count(Counted::WrongCode), count(Counted::Refused)))?;
+            file.execute(COUNT, (host, now / 3600, wrong, enrolling, refused))?;
             if has_enrolled {
                 file.execute(ENROLLED, (host, now / 3600))?;
             }

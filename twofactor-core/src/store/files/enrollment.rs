@@ -58,7 +58,8 @@ impl EnrollmentStore for Files {
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        let account = self.counting(&person.name)?;
+        let Some(account) = self.locked(&person.name)? else { return Ok(Err(self.invites_no_user(attempt))) };
+        account.state()?;
         let now = self.clock.now()?;
         self.verify_at(&account, now, InvitationCheck { person, typed, attempt, rules: &self.rules, now })
     }
@@ -85,6 +86,9 @@ impl EnrollmentStore for Files {
             }
             PendingFactor::App { app, recovery, secret } => {
                 let person = pending.user;
+                if pending.invitation.is_some() && self.unlocked(&person.name)?.is_none() {
+                    return Err(Superseded::InvitationSpent);
+                }
                 let account = self.locked_or_new(&person.name)?;
                 let now = self.clock.now()?;
                 let credentials = account.credentials()?;
@@ -122,6 +126,13 @@ impl InvitationAdministration for Files {
 }
 
 impl Files {
+    /// The refusal of an invitation of a user of whom nothing is kept, and so none. Nothing is kept of it either: there is nothing to
+    /// guess, and names that were invented would fill the store.
+    pub(super) fn invites_no_user(&self, attempt: &Attempt<'_>) -> Reason {
+        self.work_in_vain(attempt);
+        Reason::InvitationWrong
+    }
+
     /// Locks the account of a user whose guesses are counted before any enrollment. An account that has lost its state
     /// is an error.
     pub(super) fn counting(&self, user: &UserName) -> Result<LockedAccount, StoreError> {

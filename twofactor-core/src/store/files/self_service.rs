@@ -81,10 +81,13 @@ impl Files {
         invitation: Option<&InvitationCode>,
         terms: &Terms,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
-        let account = self.counting(&person.name)?;
-        migrated(&person.name, &account.state()?)?;
-        if account.credentials()?.is_some() {
-            return Ok(Err(NotChanged::Enrolled));
+        // A user of whom nothing is kept gets a folder together with the app.
+        let known = self.locked(&person.name)?;
+        if let Some(account) = &known {
+            migrated(&person.name, &account.state()?)?;
+            if account.credentials()?.is_some() {
+                return Ok(Err(NotChanged::Enrolled));
+            }
         }
         let now = self.clock.now()?;
         let app = match changes::confirmed(new, terms, self.rules.window, now)? {
@@ -93,14 +96,20 @@ impl Files {
         };
         let attempt = changes::attempt(&[], terms);
         let check = |typed: &InvitationCode| {
+            let Some(account) = &known else { return Ok(Err(self.invites_no_user(&attempt))) };
             let check = InvitationCheck { person, typed, attempt: &attempt, rules: &self.rules, now };
-            self.verify_at(&account, now, check)
+            self.verify_at(account, now, check)
         };
         let invitation: Option<Invitation> = match changes::invited(invitation, terms.first, check)? {
             Ok(invitation) => invitation,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
+        let account = known.map_or_else(|| self.locked_or_new(&person.name), Ok)?;
         let state = account.state()?.seen_at(now);
+        // Another may have been quicker where it was new.
+        if account.has_credentials()? {
+            return Ok(Err(NotChanged::Enrolled));
+        }
         match changes::first_app(app, invitation, state, terms, by_oneself(person, now))? {
             Ok((Whole { credentials, state }, changed)) => {
                 account.write(&state, &credentials)?;

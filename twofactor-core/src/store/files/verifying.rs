@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::locations::Files;
 use super::user_folder::LockedAccount;
 use crate::host::clock::UnixTime;
+use crate::host::user::UserName;
 use crate::store::error::StoreError;
 use crate::store::verification::{self, Verification};
 
@@ -23,6 +24,11 @@ impl Files {
             self.guessed.store(true, Ordering::Relaxed);
         }
         outcome
+    }
+
+    /// True where something is kept of a user.
+    pub fn knows(&self, user: &UserName) -> Result<bool, StoreError> {
+        Ok(self.unlocked(user)?.is_some())
     }
 
     /// True when a wrong code of a user was looked at and counted since these files were opened. Of a user without an account none is.

@@ -6,6 +6,7 @@ use crate::codes::secret::SecretError;
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
+use crate::log::reason::Reason;
 use crate::store::changes::Remains;
 use crate::store::credentials_text::{self, END};
 use crate::store::enrollment::{Listing, TokenRegistration};
@@ -188,6 +189,13 @@ impl<'d> OneAccount<'d> {
     /// Writes what is left of the account.
     pub(super) fn write_remains(&self, remains: &Remains) {
         self.change.replace(of_remains(remains));
+    }
+
+    /// The refusal of an invitation of a user of whom nothing is kept, and so none. Nothing is kept of it either: there is nothing to
+    /// guess, and a host that asks about names of its own would fill the store.
+    pub(super) fn invites_no_user(&self, attempt: &Attempt<'_>) -> Reason {
+        self.work_in_vain(attempt);
+        Reason::InvitationWrong
     }
 
     /// Does the work of a wrong code.

@@ -47,9 +47,8 @@ impl EnrollmentStore for OneAccount<'_> {
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        // Guesses are counted before any enrollment.
-        let nothing = Kept::default();
-        let kept = self.kept(&person.name)?.unwrap_or(&nothing);
+        // Guesses are counted before any enrollment, where there is an invitation to guess.
+        let Some(kept) = self.kept(&person.name)? else { return Ok(Err(self.invites_no_user(attempt))) };
         let owner = kept.owner(&person.name);
         let check = InvitationCheck { person: &owner, typed, attempt, rules: &self.rules, now: self.now };
         verify(&mut self.ledger(kept.state.clone()), self.now, check)

@@ -192,6 +192,9 @@ impl OneAccount<'_> {
     ) -> Result<Result<Option<Invitation>, NotChanged>, StoreError> {
         let (attempt, now) = (changes::attempt(&[], terms), self.now);
         changes::invited(typed, terms.first, |typed| {
+            if self.kept(&changer.owner.name)?.is_none() {
+                return Ok(Err(self.invites_no_user(&attempt)));
+            }
             let check = InvitationCheck { person: changer.owner, typed, attempt: &attempt, rules: &self.rules, now };
             verify(ledger, now, check)
         })

@@ -35,7 +35,7 @@ create table twofactor.decoy (
 ) with (fillfactor = 50);
 insert into twofactor.decoy select number, 0, '' from generate_series(0, 191) as number;
 
--- Wrong codes from each host, and what else was refused to it, in an hour since 1970 and in the one before. Accepted codes write nothing
+-- Wrong codes from each host, and what else was refused to it, of which attempts to enroll once more, in an hour since 1970 and in the one before. Accepted codes write nothing
 -- here.
 create table twofactor.quota (
     host text primary key,
@@ -43,7 +43,9 @@ create table twofactor.quota (
     wrong integer not null,
     before integer not null,
     refused integer not null default 0,
-    refused_before integer not null default 0
+    refused_before integer not null default 0,
+    enrolling integer not null default 0,
+    enrolling_before integer not null default 0
 ) with (fillfactor = 50);
 
 -- Users whom each host has enrolled without an invitation, in an hour since 1970 and in the one before.
