@@ -55,6 +55,11 @@ impl Servers {
             let mut again = Vec::new();
             for (place, _) in left {
                 let Some(server) = self.servers.get(place) else { continue };
+                // Where the others have used up the time, this one has not failed.
+                if Instant::now() >= until {
+                    problems.push(format!("{}: no time was left", server.address()));
+                    continue;
+                }
                 let in_pause = server.paused().filter(|_| round == 0);
                 let asked = in_pause.map_or_else(|| server.ask(&question, (Instant::now() + OF_ONE).min(until)), Err);
                 match asked {

@@ -126,7 +126,7 @@ fn strangers_that_connect_and_say_nothing_are_cut_off_soon() {
         let said = stream.read(&mut [0; 16]);
         let is_silent = said.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
         assert!(!is_silent, "a connection that says nothing stays");
-        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     }
 }
 

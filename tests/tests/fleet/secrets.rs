@@ -63,15 +63,25 @@ fn seed(base32: &str) -> Secrets {
         .into()
 }
 
+/// True where `word` stands with neither a letter nor a digit nor a point before or behind it.
+fn stands_alone(content: &[u8], word: &[u8]) -> bool {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
+    content.windows(word.len()).enumerate().filter(|(_, found)| *found == word).any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|at| content.get(at));
+        !is_part(before) && !is_part(content.get(at + word.len()))
+    })
+}
+
 /// None of the secrets stands in one of these places, which are about `name`.
 #[track_caller]
 fn stand_nowhere(secrets: &Secrets, places: &BTreeMap<String, Vec<u8>>, name: &str) {
     for (place, content) in places {
         let is_ours = contains(content, name.as_bytes());
         for (what, secret) in secrets {
-            // Six digits stand anywhere by chance, in files of the system that no account is in.
-            let is_short = secret.len() < 8;
-            assert!(!contains(content, secret) || (is_short && !is_ours), "{what} stands in {place}");
+            // Six digits stand anywhere by chance: in files of the system that no account is in, in sealed bytes and in times.
+            let stands =
+                if secret.len() < 8 { is_ours && stands_alone(content, secret) } else { contains(content, secret) };
+            assert!(!stands, "{what} stands in {place}");
         }
     }
 }

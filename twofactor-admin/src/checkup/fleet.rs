@@ -63,7 +63,7 @@ fn ending(from: UnixTime, until: UnixTime, now: UnixTime) -> Option<Finding> {
         let what = format!("the certificate of this host ends at {until}, and was not renewed");
         let advice =
             "look why it is not renewed: systemctl status twofactor-link-renew.timer twofactor-link-renew.service";
-        Finding::consider(Id::HostCertificateEnding, what, advice, "twofactor-link renew --now")
+        Finding::consider(Id::HostCertificateEnding, what, advice, "systemctl start twofactor-link-renew")
     })
 }
 

@@ -14,7 +14,8 @@
 //! the host of the last login begins with what was counted before, or each login elsewhere would make room for guesses.
 //!
 //! With the default limits an attacker who has the password and guesses without pause gets 96 guesses a day, and eleven more
-//! on the first, however many addresses he has and however often the user logs in; with five acceptable codes out of 10^6
+//! on the first, however many addresses he has and however often the user logs in; in a fleet as many more where he guesses at the host of
+//! the user's last login, too; with five acceptable codes out of 10^6
 //! that is an even chance after about four years.
 
 use std::fmt;

@@ -78,17 +78,10 @@ impl InDatabase {
             return Err(ServerError::PutBack(question.user.to_string()));
         }
         let digest = self.database.digest_of(&question.host.name, &question.numbered()?)?;
-        let began = Instant::now();
+        let (began, mut is_counted) = (Instant::now(), false);
         for _ in 0..ROUNDS {
-            match self.judge_once(question, &digest, rules).await {
-                Ok(Some(judged)) => {
-                    if judged.wrong_codes.is_some() {
-                        self.guesses.count(question.user);
-                    } else if judged.answer.is_redemption() {
-                        self.guesses.forget(question.user);
-                    }
-                    return Ok(judged);
-                }
+            match self.judge_once(question, &digest, rules, &mut is_counted).await {
+                Ok(Some(judged)) => return Ok(judged),
                 Ok(None) => {}
                 // If it was written all the same, the answer is read now.
                 Err(error) if error.is_passing() && began.elapsed() < STANDING_BY => sleep(PAUSE).await,
@@ -104,6 +97,7 @@ impl InDatabase {
         Question { host, message, user, own, quota, .. }: Question<'_>,
         digest: &[u8],
         rules: VerificationRules,
+        is_counted: &mut bool,
     ) -> Result<Option<Judged>, ServerError> {
         let broken = || ServerError::BrokenSeal(user.to_string());
         let account = match self.database.read(&host.name, host.as_of, user, digest).await? {
@@ -164,7 +158,12 @@ impl InDatabase {
             counted,
             is_kept: !is_over,
         };
+        // Once for a question, and before it is written: a writer of the database can keep the end of a write from this server.
+        if counted == Some(Counted::WrongCode) && !std::mem::replace(is_counted, true) {
+            self.guesses.count(user);
+        }
         match self.database.write(&account, &change, &note).await? {
+            Written::Done if answer.is_redemption() => self.guesses.forget(user),
             Written::Done => {}
             Written::Conflict => return Ok(None),
             Written::OverQuota => return Err(ServerError::EnrollmentsUsedUp),

@@ -102,6 +102,7 @@ impl Database {
     async fn writers(&self, of: Option<&[String]>) -> Result<Vec<String>, ServerError> {
         const WRITERS: &str = "select distinct l.virtualtransaction from pg_locks l
             join pg_class c on c.oid = l.relation and c.relnamespace = 'twofactor'::regnamespace
+                and c.relkind = 'r'
             where l.database = (select oid from pg_database where datname = current_database())
                 and l.mode = 'RowExclusiveLock' and ($1::text[] is null or l.virtualtransaction = any($1))";
         let rows = self.ask(WRITERS, &[(&of, Type::TEXT_ARRAY)]).await?;

@@ -241,9 +241,21 @@ fn an_invitation_expires_is_replaced_and_can_be_taken_back() {
 fn guessing_invitations_is_slowed() {
     let mut host = host();
     host.config.enrollment.invitation = InvitationRule::Required;
-    for letter in ["A", "B", "C", "D", "E"] {
-        host.login("bob", vec![types(&letter.repeat(8))]);
-    }
+    let guess = |host: &mut Host| {
+        for letter in ["A", "B", "C", "D", "E"] {
+            host.login("bob", vec![types(&letter.repeat(8))]);
+        }
+    };
+    guess(&mut host);
+    assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::InvitationWrong);
+    assert_eq!(
+        host.store.unlock(&bob().name).unwrap(),
+        None,
+        "without an invitation there is none to guess, and nothing is kept"
+    );
+
+    host.store.invite(&bob(), NOW.after(Duration::from_hours(24))).unwrap();
+    guess(&mut host);
     assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::Throttled);
     assert_eq!(host.store.unlock(&bob().name).unwrap(), Some(5), "a newcomer can be unlocked, too");
     assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::InvitationWrong);

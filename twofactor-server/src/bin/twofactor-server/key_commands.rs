@@ -214,7 +214,7 @@ fn retire(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {
         records = in_use(store, SeedKey::of(store).read()?, runtime)?.records;
     }
     let is_free =
-        |number: &&i32| **number != sealing && records.iter().all(|(key, count)| key != *number || *count == 0);
+        |number: &&i32| **number < sealing && records.iter().all(|(key, count)| key != *number || *count == 0);
     let free: Vec<i32> = numbers.iter().filter(is_free).copied().collect();
     let used: Vec<&(i32, i64)> = records.iter().filter(|(key, _)| *key != sealing).collect();
     if free.is_empty() {
