@@ -86,7 +86,7 @@ impl Fleet {
         let half = median(&full) / 2.0;
         progress("logging in, half as often");
         let half = site.load_at(half, plan.seconds);
-        // Some thousand users by now. Right after the start PostgreSQL is slower: it makes the files of its log.
+        // Some thousand users by now. Right after the start a login took 1.8 ms in the place of 1.6.
         progress("logging in, one at a time");
         let few_users = AtRest::measure(&site, plan.at_rest);
         progress(&format!("adding users: {}", plan.users));
