@@ -78,6 +78,11 @@ pub(crate) fn administers_central() -> bool {
     CENTRAL.get().is_some()
 }
 
+/// True where the accounts are those of one host of a fleet.
+pub(crate) fn asks_a_fleet(config: &Config) -> bool {
+    config.membership.is_some() && !administers_central()
+}
+
 /// The store of a configuration.
 pub(crate) fn open_store(config: &Config) -> Result<Box<dyn AdministeredStore>, StoreError> {
     match CENTRAL.get() {
@@ -174,7 +179,7 @@ impl Host {
 
     /// Refuses where the user is the central store's, and this is a host that asks it.
     pub(crate) fn must_be_local(&self, user: &UserName) -> Result<(), Failure> {
-        if self.config.membership.is_none() || administers_central() || self.has_account(user)? {
+        if !asks_a_fleet(&self.config) || self.has_account(user)? {
             return Ok(());
         }
         Err(FleetFailure::NotLocal(user.clone()).into())

@@ -14,7 +14,7 @@ use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::store::administration::{AccountStatus, AdministeredStore};
 use twofactor_core::store::{Presence, StoreError};
 
-use crate::host::administers_central;
+use crate::host::asks_a_fleet;
 use crate::program::ask;
 
 /// Groups whose members may become root on some distribution.
@@ -56,8 +56,7 @@ pub(crate) fn with_accounts(
 ) -> Result<impl Iterator<Item = (Person, Result<Option<AccountStatus>, StoreError>)>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let groups = administrators()?;
-    let is_of_fleet = config.membership.is_some() && !administers_central();
-    let without_account = if is_of_fleet { Has::OfFleet } else { Has::Factors(Factors::NONE) };
+    let without_account = if asks_a_fleet(config) { Has::OfFleet } else { Has::Factors(Factors::NONE) };
     let person = move |Entry { name, uid }: Entry| {
         let account = account(accounts, &name);
         let is_administrator = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| groups.contains(gid)));

@@ -2,8 +2,9 @@
 //!
 //! Invariants: a question has one number on all its ways, so a server that has judged it, and whose answer was lost, gives the
 //! same answer again: no correct login is refused for that, and none opens a second session. A server in its pause is asked only where no
-//! other answers, and only if that costs no time.
+//! other answers, and only if it was refused at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -47,22 +48,15 @@ impl Servers {
     /// The answer to a question, or the refusal that no server can be asked. A server that answers and cannot judge is passed over.
     pub(crate) fn ask(&self, question: Message) -> Result<Message, WireError> {
         let question = numbered(question)?;
-        let (until, first) = (Instant::now() + OF_ALL, self.good.load(Ordering::Relaxed));
-        let (mut problems, mut unjudged) = (Vec::new(), None);
-        let in_turn = (0..self.servers.len()).map(|turn| (first + turn) % self.servers.len());
-        let mut left: Vec<(usize, String)> = in_turn.map(|place| (place, String::new())).collect();
+        let until = Instant::now() + OF_ALL;
+        let (count, first) = (self.servers.len(), self.good.load(Ordering::Relaxed));
+        let mut left: Vec<usize> = (0..count).map(|turn| (first + turn) % count).collect();
+        let (mut problems, mut unjudged) = (BTreeMap::new(), None);
         for round in 0..ROUNDS {
             let mut again = Vec::new();
-            for (place, _) in left {
+            for place in left {
                 let Some(server) = self.servers.get(place) else { continue };
-                // Where the others have used up the time, this one has not failed.
-                if Instant::now() >= until {
-                    problems.push(format!("{}: no time was left", server.address()));
-                    continue;
-                }
-                let in_pause = server.paused().filter(|_| round == 0);
-                let asked = in_pause.map_or_else(|| server.ask(&question, (Instant::now() + OF_ONE).min(until)), Err);
-                match asked {
+                match asked(server, &question, round, until) {
                     Ok(answer) => {
                         let answer = Message::read(&answer)?;
                         if !answer.says_that_nothing_was_judged() {
@@ -71,8 +65,12 @@ impl Servers {
                         }
                         unjudged = Some(answer);
                     }
-                    Err(Failure { why, was_at_once: true }) if Instant::now() < until => again.push((place, why)),
-                    Err(Failure { why, .. }) => problems.push(why),
+                    Err(Failure { why, was_at_once }) => {
+                        problems.insert(place, why);
+                        if was_at_once {
+                            again.push(place);
+                        }
+                    }
                 }
             }
             left = again;
@@ -80,13 +78,26 @@ impl Servers {
         if let Some(answer) = unjudged {
             return Ok(answer);
         }
-        problems.extend(left.into_iter().map(|(_, why)| why));
+        let problems: Vec<String> = problems.into_values().collect();
         let problem = format!("no server of the fleet answers: {}", problems.join("; "));
         Ok(Message::refusing(
             Reason::StoreUnavailable,
             &problem,
             "are the servers in [fleet] there? twofactor-server check says more there",
         ))
+    }
+}
+
+/// The answer of a server. In the first round none that is in its pause is asked.
+fn asked(server: &Server, question: &[u8], round: usize, until: Instant) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let now = Instant::now();
+    if now >= until {
+        // The others have used it up: this one has not failed.
+        return Err(server.late("no time was left"));
+    }
+    match server.paused() {
+        Some(failure) if round == 0 => Err(failure),
+        _ => server.ask(question, (now + OF_ONE).min(until)),
     }
 }
 

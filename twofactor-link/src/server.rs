@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// The failure of a question alone.
-    fn late(&self, why: &str) -> Failure {
+    pub(crate) fn late(&self, why: &str) -> Failure {
         Failure { why: format!("{}: {why}", self.address()), was_at_once: false }
     }
 

@@ -24,4 +24,4 @@ pub(crate) use history::TokenHistory;
 pub(crate) use importing::Import;
 pub(crate) use looking::Seen;
 pub(crate) use registering::{Registered, Registering, answer};
-pub(crate) use transaction::TOKENS_LOCK;
+pub(crate) use transaction::{Purpose, TOKENS_LOCK, Transaction};

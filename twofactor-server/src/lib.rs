@@ -9,6 +9,7 @@ mod alarms;
 mod answers;
 mod central;
 mod clocks;
+mod counting;
 mod database;
 mod embedded;
 mod error;

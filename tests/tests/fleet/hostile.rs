@@ -29,7 +29,7 @@ use super::relay::Asking;
 use super::tokens::{Fob, central, stock};
 use super::{Enrolled, Fleet, is_accepted, now, question, redeem, refusal};
 
-/// Another host's login takes no longer, whatever a hostile one does.
+/// A login at another host takes no longer than this while a hostile host floods the server.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Users of whom each logs in once at the host of this connection, within this time. Gives the longest that one has taken.

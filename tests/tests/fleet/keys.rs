@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use twofactor_core::log::reason::Reason;
 use twofactor_server::{OTHER_BYTES, SEALED_COLUMNS};
 use twofactor_tests::requirements;
 
+use super::meanwhile::{Logins, until};
 use super::network::ask;
 use super::program::{Machine, Serving, said};
 use super::{Enrolled, Fleet, is_accepted, question, redeem, refusal};
@@ -46,14 +47,6 @@ fn refused(machine: &Machine, arguments: &[&str]) -> String {
 }
 
 #[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(40);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// The numbers of the keys that records have.
 fn in_use(machine: &Machine) -> String {
     let each = SEALED_COLUMNS.iter().map(|column| {
@@ -84,21 +77,12 @@ fn a_key_is_changed_while_logins_run_and_no_server_is_left_behind() {
     });
     assert!(refused(&machine, &["retire"]).contains("no other key"));
 
-    let (stop, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let logins = Logins::default();
     thread::scope(|scope| {
         // Every login of the whole rotation is accepted, at both servers.
         let logging_in = scope.spawn(|| {
             let mut web1 = machine.site.connect(machine.address, Some(machine.site.host("web1.example.org")));
-            for (number, pair) in (1..).zip(users.chunks_exact(2)) {
-                if stop.load(Ordering::SeqCst) {
-                    break;
-                }
-                let answer = ask(&mut web1, &question(&pair[0], &pair[0].code(0), number)).unwrap();
-                assert_eq!(answer.in_short(), "redeemed app", "{number}");
-                assert!(is_accepted(redeem(&desk.store(), &pair[1].person, &pair[1].code(0))), "{number}");
-                logins.fetch_add(1, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(60));
-            }
+            logins.go_on(&users, &mut web1, &desk, Duration::from_millis(60));
         });
         let said = key(&machine, &["rotate"]);
         assert!(said.contains("key 2, which opens and does not seal yet"), "{said}");
@@ -127,9 +111,9 @@ fn a_key_is_changed_while_logins_run_and_no_server_is_left_behind() {
         let said = key(&machine, &["reseal"]);
         assert!(said.contains("Every record has key 2"), "{said}");
         assert_eq!(in_use(&machine), "2");
-        let during = logins.load(Ordering::SeqCst);
-        until("logins go on", || logins.load(Ordering::SeqCst) > during + 2);
-        stop.store(true, Ordering::SeqCst);
+        let during = logins.so_far();
+        until("logins go on", || logins.so_far() > during + 2);
+        logins.stop.store(true, Ordering::SeqCst);
         logging_in.join().unwrap();
     });
     machine.postgres.sql("delete from twofactor.answer where key = 1");

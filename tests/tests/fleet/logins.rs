@@ -82,7 +82,7 @@ pub(crate) fn enrolls_no_user(web1: &Asking, web2: &Asking) {
     assert!(own.to_string().contains("cannot be seen or changed on this host"), "{own}");
 }
 
-/// Wrong codes at one host do not delay the user at the host where she logged in last, from whatever address.
+/// Wrong codes at one host do not delay the user at the host where she logged in last, also from another address.
 pub(crate) fn guesses_delay_no_login_at_home(home: &Asking, hostile: &Asking) {
     let alice = Enrolled::at(home, "alice");
     assert!(is_accepted(redeem(&home.store(), &alice.person, &alice.code(0))));

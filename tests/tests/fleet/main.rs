@@ -21,6 +21,7 @@ mod late;
 mod links;
 mod login;
 mod logins;
+mod meanwhile;
 mod members;
 mod network;
 mod oneself;

@@ -1,9 +1,7 @@
 //! Answers and rows of the audit are removed in time. A server compares its clock with that of the database.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
 use super::embedded::Central;
+use super::meanwhile::until;
 use super::{Enrolled, Fleet, is_accepted, redeem};
 
 #[test]
@@ -27,11 +25,7 @@ fn old_answers_and_old_rows_of_the_audit_are_removed_and_no_others() {
             fleet.runtime.spawn(async move { server.keep_house(30).await })
         })
         .collect();
-    let until = Instant::now() + Duration::from_secs(40);
-    while sql("select count(*) from twofactor.audit where name = 'old'") != "0" {
-        assert!(Instant::now() < until, "{}", sql("select count(*) from twofactor.audit where name = 'old'"));
-        sleep(Duration::from_millis(100));
-    }
+    until("the old rows are gone", || sql("select count(*) from twofactor.audit where name = 'old'") == "0");
     assert_eq!(sql("select count(*) from twofactor.audit where name = 'young'"), "1");
     assert_eq!(sql("select count(*) from twofactor.audit where name = 'alice'"), "2");
     assert_eq!(sql("select count(*) from twofactor.answer where sealed = ''"), "0");
@@ -58,11 +52,7 @@ fn old_answers_and_old_rows_of_the_audit_are_removed_from_files_and_no_others() 
          insert into answer (question, at, key, sealed) select cast(n as blob), unixepoch() - 61, 1, x'' from old");
     let server = std::sync::Arc::clone(&central.servers[0]);
     let house = central.runtime.spawn(async move { server.keep_house(30).await });
-    let until = Instant::now() + Duration::from_secs(40);
-    while sql("select count(*) from audit where name = 'old'") != "0" {
-        assert!(Instant::now() < until, "{}", sql("select count(*) from audit where name = 'old'"));
-        sleep(Duration::from_millis(100));
-    }
+    until("the old rows are gone", || sql("select count(*) from audit where name = 'old'") == "0");
     assert_eq!(sql("select count(*) from audit where name = 'young'"), "1");
     assert_eq!(sql("select count(*) from audit where name = 'alice'"), "2");
     assert_eq!(sql("select count(*) from answer where sealed = x''"), "0");

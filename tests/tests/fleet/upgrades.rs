@@ -2,9 +2,9 @@
 //! servers of this version run.
 
 use std::fs::{self, File};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use twofactor_core::config::Config;
 use twofactor_core::host::user::{Person, Uid, UserName};
@@ -12,6 +12,7 @@ use twofactor_core::log::reason::Reason;
 use twofactor_core::store::administration::{LastCredential, Sharing, TokenAdministration as _, TokenViews as _};
 use twofactor_server::{Server, ServerError, read_keys};
 
+use super::meanwhile::{Logins, until};
 use super::members::{self, Member};
 use super::network::ask;
 use super::program::{Machine, Serving, said};
@@ -38,14 +39,6 @@ fn open(fleet: &Fleet) -> Result<Server, ServerError> {
     let keys = read_keys(&fleet.key_file, owner()).unwrap();
     let postgresql = fleet.postgres.connection().parse().unwrap();
     fleet.runtime.block_on(Server::open(postgresql, keys, &Config::default()))
-}
-
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(40);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]
@@ -82,32 +75,22 @@ fn while_a_newer_schema_only_adds_no_login_is_refused_and_servers_of_this_versio
     let mut fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let desk = fleet.host("desk");
     let users: Vec<Enrolled> = (0..160).map(|user| Enrolled::at(&desk, &format!("user{user}"))).collect();
-    let (stop, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let logins = Logins::default();
     thread::scope(|scope| {
         let logging_in = scope.spawn(|| {
-            let mut web1 = web1.connect(machine.address);
-            for (number, pair) in (1..).zip(users.chunks_exact(2)) {
-                if stop.load(Ordering::SeqCst) {
-                    break;
-                }
-                let answer = ask(&mut web1, &question(&pair[0], &pair[0].code(0), number)).unwrap();
-                assert_eq!(answer.in_short(), "redeemed app", "{number}");
-                assert!(is_accepted(redeem(&desk.store(), &pair[1].person, &pair[1].code(0))), "{number}");
-                logins.fetch_add(1, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(30));
-            }
+            logins.go_on(&users, &mut web1.connect(machine.address), &desk, Duration::from_millis(30));
         });
         let some_more = || {
-            let before = logins.load(Ordering::SeqCst);
-            until("logins go on", || logging_in.is_finished() || logins.load(Ordering::SeqCst) > before + 4);
+            let before = logins.so_far();
+            until("logins go on", || logging_in.is_finished() || logins.so_far() > before + 4);
         };
         some_more();
         machine.postgres.sql(ADDING);
         some_more();
-        stop.store(true, Ordering::SeqCst);
+        logins.stop.store(true, Ordering::SeqCst);
         logging_in.join().unwrap();
     });
-    assert!(logins.load(Ordering::SeqCst) < users.len() / 2, "the logins were over before the upgrade");
+    assert!(logins.so_far() < users.len() / 2, "the logins were over before the upgrade");
 
     // Servers of this version start, and leave the schema as it is.
     drop(serving);

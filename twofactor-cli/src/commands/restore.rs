@@ -13,7 +13,7 @@ use super::backup::{Opener, open};
 use super::undone::{self, Log, Undone};
 use crate::args::backup::Restore;
 use crate::error::{BackupFailure, Failure};
-use crate::host::{Host, administers_central};
+use crate::host::{Host, asks_a_fleet};
 use crate::journal;
 use crate::output::values::counted;
 use crate::output::{self, Output};
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Restore, host: &Host, output: &Output) -> Result<(
     journal::write(record.with("accounts", users.len()).with("tokens", tokens));
     let undone = undone::since(at, &restored, destination, host);
     say(&restored, &undone, at, destination);
-    if host.config.membership.is_some() && !administers_central() && !users.is_empty() {
+    if asks_a_fleet(&host.config) && !users.is_empty() {
         let names = some_of(users.iter().map(UserName::as_str));
         output::warning(&format!("accounts of this host alone, which come before those of the fleet: {names}"));
         output::hint("twofactor reset USER takes one away, and from then on the fleet's servers judge that user");

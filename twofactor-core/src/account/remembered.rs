@@ -1,8 +1,8 @@
 //! Accepted logins that spare those like them the code for a while (`remember`).
 //!
 //! Invariants: only a login from an address is remembered, for one service; their number is bounded, as are the size and the duration
-//! of each, also of those that a host of a fleet names as it likes; and what opened the one must still open the other. So whatever is
-//! taken from a user is taken with all it is remembered for.
+//! of each, also of those that a host of a fleet names as it likes; and the credential that opened the one must still open the other. So a
+//! credential is taken from a user with all that it is remembered for.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

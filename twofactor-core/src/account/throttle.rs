@@ -130,7 +130,7 @@ impl Source {
         if let Ok(address) = rhost.parse::<IpAddr>() {
             return Self(address.to_canonical().to_string());
         }
-        let plain = rhost.len() <= LONGEST
+        let plain = rhost.len() <= LONGEST_SOURCE
             && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         Self(if plain { rhost.to_ascii_lowercase() } else { UNNAMED.to_owned() })
     }
@@ -146,10 +146,10 @@ impl Source {
         if self.is_unnamed() {
             let unnamed = format!("{}{UNNAMED_THERE}", host.to_ascii_lowercase());
             let digest = || format!("{}{UNNAMED_THERE}", Digest::of("source", &[host.as_bytes()])).to_ascii_lowercase();
-            return Self(if unnamed.len() <= LONGEST { unnamed } else { digest() });
+            return Self(if unnamed.len() <= LONGEST_SOURCE { unnamed } else { digest() });
         }
         let named = format!("{host}/{}", self.0);
-        if named.len() <= LONGEST {
+        if named.len() <= LONGEST_SOURCE {
             return Self::from_rhost(Some(&named));
         }
         // Under a digest: no two share one.
@@ -185,7 +185,7 @@ const UNNAMED: &str = "?";
 const UNNAMED_THERE: &str = "/?";
 
 /// The longest text of a source, in bytes.
-const LONGEST: usize = 128;
+pub const LONGEST_SOURCE: usize = 128;
 
 /// Wrong codes in a row, and when the last one came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -358,15 +358,16 @@ impl Throttle {
         self.sources.push(SourceRecord { source: source.clone(), failures: Failures::default().charged(now) });
     }
 
-    /// Forgets what an accepted login from `source` makes up for, which is nothing of the budgets, and trusts that source from now on.
+    /// Forgets what an accepted login from `source` makes up for, which is nothing of the budgets, and trusts that source from now on,
+    /// where it is one that is told from others.
     pub fn accept(&mut self, source: &Source, limits: Limits, now: UnixTime) {
         self.sources.retain(|record| record.source != *source);
         let largest = self.sources.iter().map(|record| record.failures).max_by_key(|failures| failures.count);
         self.user = largest.unwrap_or_default();
         if !self.is_at_home(source) {
-            let budgets = [self.home, self.budget].map(|budget| budget.drained(limits, now));
-            let larger = budgets.into_iter().max_by_key(|budget| budget.count).filter(|_| source.host().is_some());
-            self.home = larger.unwrap_or_default();
+            let [home, budget] = [self.home, self.budget].map(|budget| budget.drained(limits, now));
+            let larger = if home.count > budget.count { home } else { budget };
+            self.home = if source.host().is_some() { larger } else { Failures::default() };
         }
         self.last_source = (source.0 != UNNAMED).then(|| source.clone());
         self.last_wrong = None;

@@ -1,8 +1,8 @@
-//! The wrong codes of each user as this server remembers them, beside the database. Who writes there can put an account back to a state in
-//! which none were counted, and guess on.
+//! The wrong codes of each user as this server remembers them, beside the database. A writer of the database can put an account back to
+//! a state in which none were counted, and guess on.
 //!
 //! Invariant: a user's attempts are judged while this server has counted no more wrong codes within an hour than the throttle allows at
-//! most, whatever the account says.
+//! most, also where the account has fewer.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,11 +23,17 @@ const BOUNDS: u32 = 9;
 
 /// The wrong codes of users.
 #[derive(Default)]
-pub(crate) struct Guesses(Mutex<HashMap<UserName, Counted>>);
+pub(crate) struct Guesses(Mutex<HashMap<UserName, WrongCodes>>);
 
-struct Counted {
+struct WrongCodes {
     since: Instant,
     count: u32,
+}
+
+impl WrongCodes {
+    fn are_recent(&self) -> bool {
+        self.since.elapsed() < WINDOW
+    }
 }
 
 impl Guesses {
@@ -35,7 +41,7 @@ impl Guesses {
     pub(crate) fn are_too_many(&self, user: &UserName, limits: Limits) -> bool {
         let Some(most) = limits.most_within(WINDOW) else { return false };
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = counted.get(user).filter(|counted| counted.since.elapsed() < WINDOW);
+        let counted = counted.get(user).filter(|counted| counted.are_recent());
         counted.is_some_and(|counted| counted.count >= most.saturating_mul(BOUNDS))
     }
 
@@ -43,12 +49,12 @@ impl Guesses {
     pub(crate) fn count(&self, user: &UserName) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.len() >= MOST_USERS {
-            counted.retain(|_, counted| counted.since.elapsed() < WINDOW);
+            counted.retain(|_, counted| counted.are_recent());
         }
-        if let Some(counted) = counted.get_mut(user).filter(|counted| counted.since.elapsed() < WINDOW) {
+        if let Some(counted) = counted.get_mut(user).filter(|counted| counted.are_recent()) {
             counted.count = counted.count.saturating_add(1);
         } else if counted.len() < MOST_USERS {
-            counted.insert(user.clone(), Counted { since: Instant::now(), count: 1 });
+            counted.insert(user.clone(), WrongCodes { since: Instant::now(), count: 1 });
         }
     }
 

@@ -16,7 +16,7 @@ use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 
 use crate::answers::guesses::Guesses;
-use crate::answers::judged::{Counted, Judged, Question, REFUSALS, enrolls, may_enroll};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_enroll, refusal};
 use crate::answers::own_changes::answered;
 use crate::clocks::agreed;
 use crate::database::tables::{Database, Found, Note, Written};
@@ -110,7 +110,7 @@ impl InDatabase {
         // Read anew: a question is used up by its answer.
         let call = Call::read(message).map_err(|_| broken())?;
         let is_new = account.version.is_none();
-        let (is_over, refusal) = (account.refused >= REFUSALS, Counted::of(enrolls(&call, is_new)));
+        let (is_over, refusal) = (account.refused >= REFUSALS, refusal(&call, is_new));
         may_enroll(&call, account.enrolling, is_new)?;
         let event = call.word();
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
@@ -135,14 +135,11 @@ impl InDatabase {
         }
         let is_guess = one.has_counted_a_guess();
         let change = one.into_change();
-        let counted = match change {
-            Change::Nothing => return Ok(Some(Judged::plain(answer))),
-            Change::InVain => Some(refusal),
-            // With each of them another name would take a place.
-            _ if is_guess && is_new => Some(refusal),
-            _ if is_guess => Some(Counted::WrongCode),
-            _ => answer.is_refusal().then_some(refusal),
-        };
+        if matches!(change, Change::Nothing) {
+            return Ok(Some(Judged::plain(answer)));
+        }
+        let is_refused = answer.is_refusal() || matches!(change, Change::InVain);
+        let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused });
         let is_over = is_over && !is_guess && counted.is_some();
         let detail = answer.in_short();
         let line = answer.line().map_err(|_| ServerError::NoRandomness)?;

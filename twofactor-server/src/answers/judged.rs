@@ -67,6 +67,17 @@ pub(crate) enum Counted {
     Refused,
 }
 
+/// The outcome of a question, for the counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    /// A wrong code was looked at and counted.
+    pub(crate) is_guess: bool,
+    /// Nothing is kept of the user.
+    pub(crate) is_new: bool,
+    /// It was refused.
+    pub(crate) is_refused: bool,
+}
+
 impl Counted {
     /// Wrong codes, refused attempts to enroll, and all refusals that this is.
     pub(crate) fn counts(self) -> [i32; 3] {
@@ -77,9 +88,14 @@ impl Counted {
         }
     }
 
-    /// The count of a question that was refused, or was a guess.
-    pub(crate) fn of(enrolls: bool) -> Self {
-        if enrolls { Self::Enrolling } else { Self::Refused }
+    /// The count of a question whose refusal would be `refusal`.
+    pub(crate) fn of(refusal: Self, Outcome { is_guess, is_new, is_refused }: Outcome) -> Option<Self> {
+        match (is_guess, is_new) {
+            (true, false) => Some(Self::WrongCode),
+            // With each of them another name would take a place.
+            (true, true) => Some(refusal),
+            (false, _) => is_refused.then_some(refusal),
+        }
     }
 }
 
@@ -90,9 +106,10 @@ pub(crate) fn may_enroll(call: &Call, refused: f64, is_new: bool) -> Result<(), 
     if is_over || are_too_many { Err(ServerError::TooManyRefused) } else { Ok(()) }
 }
 
-/// True for a question whose refusal counts as that of an attempt to enroll.
-pub(crate) fn enrolls(call: &Call, is_new: bool) -> bool {
-    call.enrolls() || (is_new && call.token().is_some())
+/// The count of a question's refusal.
+pub(crate) fn refusal(call: &Call, is_new: bool) -> Counted {
+    let enrolls = call.enrolls() || (is_new && call.token().is_some());
+    if enrolls { Counted::Enrolling } else { Counted::Refused }
 }
 
 /// The answer to a question, which is durable.

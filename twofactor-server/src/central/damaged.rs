@@ -20,7 +20,7 @@ impl Central {
     }
 
     pub(super) fn reset_damaged(&self, user: &UserName) -> Result<bool, StoreError> {
-        self.mend(user, Event::Reset, |damaged| Ok((true, damaged.reset(self.now()?)?)))
+        self.change_damaged(user, Event::Reset, |damaged| Ok((true, damaged.reset(self.now()?)?)))
     }
 
     /// Enrolls something in the account of `user`. One that replaces gets out of lost credentials, as a reset does.
@@ -34,7 +34,7 @@ impl Central {
             && let Err(error) = self.look(user, |_| Ok(()))
             && error.loss() == Some(Loss::Credentials)
         {
-            return self.mend(user, Event::Enrolled, |damaged| {
+            return self.change_damaged(user, Event::Enrolled, |damaged| {
                 let one = damaged.without_lost_credentials(self.rules, &self.decoy, self.now()?)?;
                 Ok((enroll(&one)?, one.into_change()))
             });
@@ -42,19 +42,19 @@ impl Central {
         self.judge(user, Event::Enrolled.word(), enroll)
     }
 
-    /// Reads an account that may be damaged, and writes the change that `mend` makes of it. After a conflict both are done again.
-    fn mend<T, E: From<StoreError>>(
+    /// Reads an account that may be damaged, and writes the change that `change` makes of it. After a conflict both are done again.
+    fn change_damaged<T, E: From<StoreError>>(
         &self,
         user: &UserName,
         event: Event,
-        mut mend: impl FnMut(Damaged) -> Result<(T, Change), E>,
+        mut change: impl FnMut(Damaged) -> Result<(T, Change), E>,
     ) -> Result<T, E> {
         let question = self.question()?;
         for _ in 0..ROUNDS {
             let mut account = self.wait(self.database.read_damaged(user))?;
             agreed(account.now).map_err(StoreError::from)?;
             let read = std::mem::take(&mut account.read);
-            let (answer, change) = mend(Damaged { user: user.clone(), read, registered: self.registered(user)? })?;
+            let (answer, change) = change(Damaged { user: user.clone(), read, registered: self.registered(user)? })?;
             let note = self.note(user, event.word(), "damaged", &question);
             if self.wait(self.database.write(&account, &change, &note))? == Written::Done {
                 return Ok(answer);

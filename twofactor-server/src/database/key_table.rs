@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
-use tokio_postgres::IsolationLevel;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use twofactor_core::log::record::{Event, Record};
 
 use crate::database::tables::{Database, FRESH};
 use crate::error::ServerError;
-use crate::inventory::TOKENS_LOCK;
+use crate::inventory::{Purpose, Transaction};
 use crate::postgresql::Postgresql;
 use crate::sealing::keys::Keys;
 use crate::sealing::sealed_columns;
@@ -84,18 +82,9 @@ impl Database {
     /// Raises the oldest key that may seal. Behind the lock of tokens: a change of tokens asks for it once, and may last for long.
     async fn raise_oldest_key(&self, oldest: i32) -> Result<(), ServerError> {
         const RAISE: &str = "update twofactor.store set oldest_key = greatest(oldest_key, $1)";
-        let mut client = self.connection().await?;
-        let work = async {
-            let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-            transaction.batch_execute(&format!("set local lock_timeout = {}", CHANGES.as_millis())).await?;
-            transaction.query_typed(TOKENS_LOCK, &[]).await?;
-            transaction.execute_typed(RAISE, &[(&oldest, Type::INT4)]).await?;
-            transaction.commit().await
-        };
-        work.await.map_err(|error: tokio_postgres::Error| match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE) => ServerError::TokensBusy(CHANGES.as_secs()),
-            _ => error.into(),
-        })
+        let transaction = Transaction::begin(self, Purpose::Change(CHANGES)).await?;
+        let raised = transaction.ask(RAISE, &[(&oldest, Type::INT4)]).await.map(drop);
+        transaction.settle(raised).await
     }
 
     /// The transactions that write to tables of the store at the moment; with `of`, those among them.

@@ -10,6 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, IsolationLevel, Row};
 
+use crate::database::tables::sealed;
 use crate::error::ServerError;
 use crate::sealing::seals::Sealed;
 
@@ -76,9 +77,7 @@ pub(crate) async fn find(client: &mut Client) -> Result<Found, ServerError> {
 }
 
 fn found(row: &Row) -> Result<Found, ServerError> {
-    let (key, bytes): (Option<i32>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
-    let digest_secret = key.zip(bytes).map(|(key, bytes)| Sealed { key, bytes });
-    Ok(Found { store: row.try_get(3)?, digest_secret })
+    Ok(Found { store: row.try_get(3)?, digest_secret: sealed(row, 4)? })
 }
 
 /// Brings the schema to this server's version. A newer one is left alone where its migrations say that this server may use it.

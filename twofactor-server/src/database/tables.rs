@@ -17,6 +17,7 @@ use twofactor_core::store::one_account::{Change, Read};
 use zeroize::Zeroizing;
 
 use crate::answers::judged::Counted;
+use crate::counting::counting;
 use crate::database::schema::{self, Demands};
 use crate::error::ServerError;
 use crate::postgresql::Postgresql;
@@ -222,9 +223,7 @@ impl Database {
         };
         let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
         let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
-        let counts = note.counted.map(Counted::counts);
-        let counts = [0, 1, 2].map(|of: usize| counts.and_then(|counts| counts.get(of).copied()));
-        let [wrong, enrolling, refused] = &counts;
+        let [wrong, enrolling, refused] = &note.counted.map_or([None; 3], |counted| counted.counts().map(Some));
         let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
             (&name, Type::TEXT),
@@ -325,21 +324,6 @@ impl Database {
             }
         }
     }
-}
-
-/// The end of a statement that counts for a host, in the hour of the row that it inserts: what was counted in that hour is added to it,
-/// and what was counted in the one before is kept.
-macro_rules! counting {
-    () => {
-        " on conflict (host) do update set hour = excluded.hour,
-            before = case excluded.hour - q.hour when 0 then q.before when 1 then q.wrong else 0 end,
-            wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
-            refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
-            refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end,
-            enrolling_before =
-                case excluded.hour - q.hour when 0 then q.enrolling_before when 1 then q.enrolling else 0 end,
-            enrolling = excluded.enrolling + case excluded.hour - q.hour when 0 then q.enrolling else 0 end"
-    };
 }
 
 /// Counts a refusal to the host `$1` of which no account tells; `$2` is one where it is of an attempt to enroll.

@@ -21,7 +21,7 @@ use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
-use crate::answers::judged::{Counted, Judged, Question, REFUSALS, enrolls, may_enroll};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_enroll, refusal};
 use crate::answers::own_changes::answered;
 use crate::answers::queues::Turn;
 use crate::error::ServerError;
@@ -153,7 +153,7 @@ impl Work {
         // An account that cannot be read is complained about by the answer.
         let is_new = call.token().is_some() && !accounts.files().knows(user).unwrap_or(true);
         may_enroll(&call, refused_enrollments, is_new)?;
-        let refusal = Counted::of(enrolls(&call, is_new));
+        let refusal = refusal(&call, is_new);
         // Of an account that cannot be read nothing is enrolled.
         let is_absent = |accounts: &ByName| matches!(accounts.presence(user), Ok(Presence::Absent(_)));
         let quota = quota.filter(|_| is_absent(&accounts));
@@ -175,12 +175,7 @@ impl Work {
         if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));
         }
-        let counted = match is_guess {
-            true if !is_new => Some(Counted::WrongCode),
-            // With each of them another name would take a place.
-            true => Some(refusal),
-            false => answer.is_refusal().then_some(refusal),
-        };
+        let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused: answer.is_refusal() });
         let is_over = refused >= REFUSALS && !is_guess && counted.is_some();
         let detail = answer.in_short();
         file.note(&Note {

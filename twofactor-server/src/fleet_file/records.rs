@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::file::{Durable, FleetFile, present, record, seconds};
 use crate::answers::judged::Counted;
+use crate::counting::counting;
 use crate::database::audit::judged;
 use crate::database::tables::hex;
 use crate::error::ServerError;
@@ -95,16 +96,11 @@ impl FleetFile {
 
     /// Writes down a judgement.
     pub(crate) fn note(&self, note: &Note<'_>) -> Result<(), ServerError> {
-        const COUNT: &str = "insert into quota (host, hour, wrong, before, refused, refused_before, enrolling, enrolling_before)
-            values (?1, ?2, ?3, 0, ?5, 0, ?4, 0)
-            on conflict (host) do update set hour = excluded.hour,
-                before = case excluded.hour - quota.hour when 0 then quota.before when 1 then quota.wrong else 0 end,
-                wrong = excluded.wrong + case excluded.hour - quota.hour when 0 then quota.wrong else 0 end,
-                refused_before = case excluded.hour - quota.hour when 0 then quota.refused_before when 1 then quota.refused else 0 end,
-                refused = excluded.refused + case excluded.hour - quota.hour when 0 then quota.refused else 0 end,
-                enrolling_before =
-                    case excluded.hour - quota.hour when 0 then quota.enrolling_before when 1 then quota.enrolling else 0 end,
-                enrolling = excluded.enrolling + case excluded.hour - quota.hour when 0 then quota.enrolling else 0 end";
+        const COUNT: &str = concat!(
+            "insert into quota as q (host, hour, wrong, before, enrolling, enrolling_before, refused, refused_before)
+            values (?1, ?2, ?3, 0, ?4, 0, ?5, 0)",
+            counting!()
+        );
         const ENROLLED: &str = "insert into enrolled (host, hour, users, before) values (?1, ?2, 1, 0)
             on conflict (host) do update set hour = excluded.hour,
                 before = case excluded.hour - enrolled.hour when 0 then enrolled.before when 1 then enrolled.users else 0 end,

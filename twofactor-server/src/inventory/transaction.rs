@@ -23,7 +23,7 @@ pub(crate) const TOKENS_LOCK: &str = "select pg_advisory_xact_lock(x'746f6b656e7
 
 /// The way in which a transaction begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// It looks, and sees one moment of the store.
     Look,
     /// It changes tokens, and waits this long for other changes to end.
@@ -31,13 +31,13 @@ pub(super) enum Purpose {
 }
 
 /// A transaction.
-pub(super) struct Transaction {
+pub(crate) struct Transaction {
     connection: Option<Object>,
 }
 
 impl Transaction {
     /// Begins one.
-    pub(super) async fn begin(database: &Database, purpose: Purpose) -> Result<Self, ServerError> {
+    pub(crate) async fn begin(database: &Database, purpose: Purpose) -> Result<Self, ServerError> {
         let transaction = Self { connection: Some(database.connection().await?) };
         match purpose {
             Purpose::Look => transaction.run("begin isolation level repeatable read, read only").await?,
@@ -85,7 +85,7 @@ impl Transaction {
     }
 
     /// Runs a statement, and gives its rows.
-    pub(super) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+    pub(crate) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
         Ok(within(self.client()?.query_typed(statement, parameters)).await??)
     }
 
@@ -95,7 +95,7 @@ impl Transaction {
     }
 
     /// Makes it happen where the work was done, and else takes it back at once: what it has locked is wanted by logins.
-    pub(super) async fn settle<T, E: From<ServerError>>(self, done: Result<T, E>) -> Result<T, E> {
+    pub(crate) async fn settle<T, E: From<ServerError>>(self, done: Result<T, E>) -> Result<T, E> {
         match done {
             Ok(done) => {
                 self.commit().await?;

@@ -98,7 +98,7 @@ impl Oneself {
         self.asked(&request, fingerprint)?
     }
 
-    /// The reason for which a change is refused that is not on offer, whatever code comes with it.
+    /// The refusal of a change that is not on offer: no code can change that.
     fn refusal_of(&self, change: Change, fingerprint: &Fingerprint) -> Result<Failure, Failure> {
         let request = Request { proof: None, invitation: None, change };
         let refused = self.asked(&request, fingerprint)?.err();

@@ -79,17 +79,17 @@ pub(in crate::store) fn verify<V: Verification>(
     }
     let charged = verification.charged(&before);
     // A client that sends the same wrong code again is charged once.
-    let counts = counts_of(&charged);
-    let is_charged = counts != counts_of(&before);
+    let is_charged = counts_of(&charged) != counts_of(&before);
+    let counts = is_charged.then(|| counts_of(&charged).map(Clone::clone));
     let charge = ledger.charge(&charged)?;
     let Judged { kept, outcome } = verification.look(before, charged)?;
     ledger.settle(charge, kept.as_ref())?;
-    if is_charged && kept.as_ref().is_none_or(|kept| counts_of(kept) == counts) {
+    if counts.is_some_and(|counts| kept.as_ref().is_none_or(|kept| counts_of(kept) == counts.each_ref())) {
         ledger.counted_a_guess();
     }
     outcome
 }
 
-fn counts_of(state: &State) -> [Throttle; 4] {
-    Count::ALL.map(|count| state.throttle_of(count).clone())
+fn counts_of(state: &State) -> [&Throttle; 4] {
+    Count::ALL.map(|count| state.throttle_of(count))
 }

@@ -1,7 +1,7 @@
 //! `twofactor-server key …`: the keys are made, changed while logins run, and taken away.
 //!
 //! Invariants: a key seals only once every server that runs has it; one is taken away only once no record has it, and no server can write
-//! one any more. So whatever the order in which the file reaches the servers, each of them opens every record. One command at a time works
+//! one any more. So the servers may get the file in any order: each of them opens every record. One command at a time works
 //! with the keys.
 
 use std::fs;

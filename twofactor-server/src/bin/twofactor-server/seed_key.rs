@@ -56,11 +56,10 @@ impl SeedKey {
                     }
                 }
                 Err(error) => {
-                    let error = Some(error.to_string());
-                    if error != complaint {
-                        let problem = error.as_deref().unwrap_or_default();
+                    let problem = error.to_string();
+                    if complaint.as_ref() != Some(&problem) {
                         eprintln!("twofactor-server: {problem}\n  the keys stay as they were read before");
-                        complaint = error;
+                        complaint = Some(problem);
                     }
                 }
             }

@@ -35,8 +35,8 @@ create table twofactor.decoy (
 ) with (fillfactor = 50);
 insert into twofactor.decoy select number, 0, '' from generate_series(0, 191) as number;
 
--- Wrong codes from each host, and what else was refused to it, of which attempts to enroll once more, in an hour since 1970 and in the one before. Accepted codes write nothing
--- here.
+-- Wrong codes from each host, all other refusals to it, and those of attempts to enroll among these, in an hour since 1970 and in the one
+-- before. Accepted codes write nothing here.
 create table twofactor.quota (
     host text primary key,
     hour bigint not null,

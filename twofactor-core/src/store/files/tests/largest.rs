@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::account::remembered::MOST_MEMORIES;
-use crate::account::throttle::MOST_SOURCES;
+use crate::account::throttle::{LONGEST_SOURCE, MOST_SOURCES};
 use crate::account::{MOST_APPS, MOST_HELD};
 use crate::codes::otp::LARGEST_DRIFT;
 use crate::store::files::slots::Slots;
@@ -13,7 +13,7 @@ fn digest(number: usize) -> Digest {
 
 fn throttle() -> Throttle {
     let failures = Failures { count: 1_000_000, last: Some(NOW) };
-    let source = |number: usize| Source::from_rhost(Some(&format!("{number:064}")));
+    let source = |number: usize| Source::from_rhost(Some(&format!("{number:0LONGEST_SOURCE$}")));
     Throttle {
         user: failures,
         sources: (0..MOST_SOURCES).map(|number| SourceRecord { source: source(number), failures }).collect(),
@@ -58,7 +58,7 @@ fn the_largest_state_fits_whatever_the_hosts_of_a_fleet_say() {
         has_credentials: true,
         last_accepted: Some(LastAccepted {
             at: NOW,
-            source: Source::from_rhost(Some(&"h".repeat(64))),
+            source: Source::from_rhost(Some(&"h".repeat(LONGEST_SOURCE))),
             factor: "\u{7f}\u{1F511}".repeat(32),
         }),
         memories,
