@@ -7,5 +7,6 @@ pub(crate) mod names;
 pub(crate) mod part_of_log;
 pub(crate) mod renaming;
 pub(crate) mod schema;
+pub(crate) mod sealed_row;
 pub(crate) mod showings;
 pub(crate) mod tables;

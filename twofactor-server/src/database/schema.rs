@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, IsolationLevel, Row};
 
-use crate::database::tables::sealed;
+use crate::database::sealed_row::sealed;
 use crate::error::ServerError;
 use crate::sealing::seals::Sealed;
 

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::answers::judged::Counted;
 use crate::counting::counting;
 use crate::database::schema::{self, Demands};
+use crate::database::sealed_row::sealed;
 use crate::error::ServerError;
 use crate::postgresql::Postgresql;
 use crate::sealing::keys::Keys;
@@ -458,12 +459,6 @@ async fn with_digest_secret(
 
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
     timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))
-}
-
-pub(crate) fn sealed(row: &Row, key: usize) -> Result<Option<Sealed>, ServerError> {
-    let number: Option<i32> = row.try_get(key)?;
-    let bytes: Option<Vec<u8>> = row.try_get(key + 1)?;
-    Ok(number.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }))
 }
 
 /// The count in the column `count`, with that of the hour before in the next one.

@@ -8,7 +8,8 @@ use twofactor_core::host::user::UserName;
 use twofactor_core::store::one_account::{Decoy, OneAccount, Read};
 use twofactor_core::store::{StoreError, VerificationRules};
 
-use crate::database::tables::{Database, Parameters, sealed};
+use crate::database::sealed_row::sealed;
+use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
 use crate::sealing::sealed_columns::{SEALED_COLUMNS, SealedColumn};
 use crate::sealing::seals::Kind;
