@@ -9,9 +9,9 @@ macro_rules! counting {
             wrong = excluded.wrong + case excluded.hour - q.hour when 0 then q.wrong else 0 end,
             refused_before = case excluded.hour - q.hour when 0 then q.refused_before when 1 then q.refused else 0 end,
             refused = excluded.refused + case excluded.hour - q.hour when 0 then q.refused else 0 end,
-            enrolling_before =
-                case excluded.hour - q.hour when 0 then q.enrolling_before when 1 then q.enrolling else 0 end,
-            enrolling = excluded.enrolling + case excluded.hour - q.hour when 0 then q.enrolling else 0 end"
+            newcomers_before =
+                case excluded.hour - q.hour when 0 then q.newcomers_before when 1 then q.newcomers else 0 end,
+            newcomers = excluded.newcomers + case excluded.hour - q.hour when 0 then q.newcomers else 0 end"
     };
 }
 

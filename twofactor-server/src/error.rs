@@ -173,9 +173,9 @@ pub enum ServerError {
     /// A user's account has forgotten wrong codes.
     #[error("more codes of {0} were wrong within an hour than the throttle lets through: the database was put back")]
     PutBack(String),
-    /// Too many attempts to enroll were refused to a host.
-    #[error("too many attempts to enroll were refused at this host within an hour")]
-    TooManyRefused,
+    /// Too many users of whom nothing was kept have guessed at tokens at a host.
+    #[error("too many newcomers have typed wrong codes of tokens at this host within an hour")]
+    TooManyNewcomers,
     /// No certificate could be made.
     #[error("a certificate cannot be made: {0}")]
     Signing(String),
@@ -305,7 +305,7 @@ impl Unusable for ServerError {
                 "who writes to the database? A server that is started anew judges again; see the logs of the hosts"
                     .to_owned()
             }
-            Self::TooManyRefused => "is that host still yours? See the log of the server".to_owned(),
+            Self::TooManyNewcomers => "is that host still yours? See the log of the server".to_owned(),
             Self::NoRandomness => "is /dev/urandom there?".to_owned(),
             Self::Clock(_) => "set the clock".to_owned(),
             Self::Store(error) => error.hint(),

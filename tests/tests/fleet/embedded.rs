@@ -258,13 +258,13 @@ fn a_host_that_invents_names_takes_no_place_for_them_in_files() {
     enrolling::invented_names_take_no_place(
         |host, question| central.runtime.block_on(central.servers[0].answer(host, question)).unwrap(),
         || fs::read_dir(&users).map_or(0, Iterator::count).to_string(),
-        |refused, enrolling| {
+        |refused, newcomers| {
             let file = Connection::open(central.folder.path().join("fleet.db")).unwrap();
             file.busy_timeout(Duration::from_secs(10)).unwrap();
-            file.execute("update quota set refused = ?1, enrolling = ?2", [refused, enrolling]).unwrap();
+            file.execute("update quota set refused = ?1, newcomers = ?2", [refused, newcomers]).unwrap();
         },
         // An app that was not stored is counted here, too.
-        (|| central.folder.sql("select enrolling || '|' || refused from quota"), "16|32"),
+        (|| central.folder.sql("select newcomers || '|' || refused from quota"), "0|32"),
     );
 }
 

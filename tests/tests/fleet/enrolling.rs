@@ -146,8 +146,8 @@ fn what_enrolls_no_user_uses_up_nothing_of_the_quota_and_a_repeated_question_cou
     );
 }
 
-/// A host that asks about invented names takes no place in the store for them, but for the first that guess at a token; and where it is
-/// told that none of its users enrolls there any more, its refusals to others are no reason.
+/// A host that asks about invented names takes no place in the store for them, but for the first that guess at a token. Guesses at
+/// invitations and refused logins, which strangers can cause, are no reason to let no user register one.
 pub(crate) fn invented_names_take_no_place(
     ask: impl Fn(&Host, &[u8]) -> Message,
     kept: impl Fn() -> String,
@@ -167,13 +167,11 @@ pub(crate) fn invented_names_take_no_place(
     let (right, wrong) = (app.codes_from(now().seconds(), 1).remove(0), app.wrong_codes().next().unwrap());
     let invitation = InvitationCode::generate().unwrap().expose_grouped().replace('-', "");
     let own = |code: &str| format!("label=app secret={secret} code={code} invitation={invitation}");
+    let of_stranger = format!("invitation={invitation} source=192.0.2.7");
     // Nothing to guess, and nothing kept.
     for round in 0..8 {
         let user = format!("invented{}", round % 2);
-        assert_eq!(
-            asked("check-invitation", &user, &format!("invitation={invitation} source=192.0.2.7")),
-            "refused invitation-wrong"
-        );
+        assert_eq!(asked("check-invitation", &user, &of_stranger), "refused invitation-wrong");
         assert_eq!(asked("self-enroll", &user, &own(&right)), "refused invitation-wrong");
         assert!(asked("self-enroll", &user, &own(&wrong)).starts_with("not-changed"));
         let app = format!(
@@ -197,20 +195,21 @@ pub(crate) fn invented_names_take_no_place(
         let throttled = if guess < 5 { "not-registered no-such-token" } else { "not-registered throttled" };
         assert_eq!(token("new0", guess), throttled, "{guess}");
     }
-    refuse(99, 99);
-    assert_eq!(of_new(1), "not-registered no-such-token");
+    refuse(999, 999);
+    for round in 0..3 {
+        let invited = asked("check-invitation", &format!("guesser{round}"), &of_stranger);
+        assert_eq!(invited, "refused invitation-wrong");
+        assert_eq!(asked("self-enroll", "guesser", &own(&right)), "refused invitation-wrong");
+    }
+    assert_eq!(of_new(1), "not-registered no-such-token", "guesses at invitations stop no registration");
     assert_eq!(of_new(2), "failed store-unavailable", "more names take no more places");
     assert_eq!(asked("self-token", "new3", "serial=1 code=111111 code=222222"), "failed store-unavailable");
     assert_eq!(kept(), "2");
     assert_eq!(token("new0", 7), "not-registered throttled", "of a name that is known it goes on");
-    // Refusals of logins stop no enrollment, whoever causes them.
+    // Who has an invitation is known.
+    assert_eq!(asked("check-invitation", "new5", &of_stranger), "refused invitation-wrong");
     refuse(100_000, 0);
-    assert_eq!(of_new(4), "not-registered no-such-token");
-    let enrolled = asked("check-invitation", "new5", &format!("invitation={invitation} source=192.0.2.7"));
-    assert_eq!(enrolled, "refused invitation-wrong");
-    refuse(1000, 1000);
-    let enrolled = asked("check-invitation", "new5", &format!("invitation={invitation} source=192.0.2.7"));
-    assert_eq!(enrolled, "failed store-unavailable");
+    assert_eq!(of_new(4), "not-registered no-such-token", "refused logins stop no registration");
     assert_eq!(kept(), "3");
 }
 
@@ -220,11 +219,11 @@ fn a_host_that_invents_names_takes_no_place_for_them_in_the_database() {
     invented_names_take_no_place(
         |host, question| fleet.runtime.block_on(fleet.servers[0].answer(host, question)).unwrap(),
         || fleet.postgres.sql("select count(*) from twofactor.state"),
-        |refused, enrolling| {
-            let set = format!("update twofactor.quota set refused = {refused}, enrolling = {enrolling}");
+        |refused, newcomers| {
+            let set = format!("update twofactor.quota set refused = {refused}, newcomers = {newcomers}");
             fleet.postgres.sql(&set);
         },
-        (|| fleet.postgres.sql("select enrolling, refused from twofactor.quota"), "8|16"),
+        (|| fleet.postgres.sql("select newcomers, refused from twofactor.quota"), "0|16"),
     );
 }
 

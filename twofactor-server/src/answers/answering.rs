@@ -20,7 +20,7 @@ use twofactor_core::store::{StoreError, VerificationRules};
 use crate::alarms::Alarms;
 use crate::answers::accounts::Accounts;
 use crate::answers::in_database::InDatabase;
-use crate::answers::judged::{ENROLLMENTS_REFUSED, Judged, NEWCOMERS, Question, REFUSALS};
+use crate::answers::judged::{Judged, NEWCOMERS, Question, REFUSALS};
 use crate::answers::memberships::Memberships;
 use crate::answers::own_changes::OwnRules;
 use crate::answers::queues::{Queues, Turn};
@@ -264,7 +264,7 @@ impl Server {
             Err(error @ ServerError::PutBack(user)) if self.alarms.is_due(&format!("guesses at {user}")) => {
                 complain(&format!("{error}. Its attempts are refused. Who writes to the database?"));
             }
-            Err(ServerError::TooManyRefused) => self.has_enrolled_in_vain(question.host),
+            Err(ServerError::TooManyNewcomers) => self.has_too_many_newcomers(question.host),
             Ok(Judged { is_over: true, .. }) => self.has_asked_too_much(question.host),
             Ok(_) | Err(_) => {}
         }
@@ -285,12 +285,12 @@ impl Server {
         }
     }
 
-    /// Complains about a host at which too many attempts to enroll were refused.
-    fn has_enrolled_in_vain(&self, Host { name, .. }: &Host) {
-        if self.alarms.is_due(&format!("enrollments refused to {name}")) {
+    /// Complains about a host at which too many newcomers have guessed at tokens.
+    fn has_too_many_newcomers(&self, Host { name, .. }: &Host) {
+        if self.alarms.is_due(&format!("newcomers at {name}")) {
             complain(&format!(
-                "{NEWCOMERS} attempts to enroll at host {name} were refused within an hour: there, users of whom nothing is kept register \
-                 no token, and after {ENROLLMENTS_REFUSED} it enrolls no user. Is that host still yours?"
+                "wrong codes of tokens came from {NEWCOMERS} users at host {name} within an hour of whom nothing was kept before: no more \
+                 such users register tokens there. Is that host still yours?"
             ));
         }
     }

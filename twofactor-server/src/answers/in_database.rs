@@ -16,7 +16,7 @@ use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 
 use crate::answers::guesses::Guesses;
-use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_enroll, refusal};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_register, refusal};
 use crate::answers::own_changes::answered;
 use crate::clocks::agreed;
 use crate::database::tables::{Database, Found, Note, Written};
@@ -111,7 +111,7 @@ impl InDatabase {
         let call = Call::read(message).map_err(|_| broken())?;
         let is_new = account.version.is_none();
         let (is_over, refusal) = (account.refused >= REFUSALS, refusal(&call, is_new));
-        may_enroll(&call, account.enrolling, is_new)?;
+        may_register(&call, account.newcomers, is_new)?;
         let event = call.word();
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
         let rules = VerificationRules { slowed, ..rules };

@@ -48,21 +48,20 @@ impl Question<'_> {
 /// the others get none.
 pub(crate) const REFUSALS: f64 = 1000.0;
 
-/// The refused attempts to enroll at one host within an hour after which it enrolls no user. Other refusals do not count here: strangers
-/// at its logins, or a user of it, would keep newcomers out.
-pub(crate) const ENROLLMENTS_REFUSED: f64 = 1000.0;
-
-/// The same after which users of whom nothing is kept register no tokens. Their guesses are counted by their names, so each takes a place
-/// in the store, and a hostile host has any number of names.
-pub(crate) const NEWCOMERS: f64 = 100.0;
+/// The newcomers whose attempts at tokens were refused at one host within an hour, after which no more newcomers register tokens there. A
+/// newcomer is a user of whom nothing is kept. A guess at a token is counted by the user's name, so it takes a place in the store, and a
+/// hostile host has any number of names; a place is all that it gains. The guesser of an invitation takes none and does not count here:
+/// strangers at a login would keep newcomers out. A user counts once, by the first wrong code, so that a rollout with a typo of each user
+/// stays below this.
+pub(crate) const NEWCOMERS: f64 = 1000.0;
 
 /// The count of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
     /// A wrong code of a user who is enrolled.
     WrongCode,
-    /// An attempt to enroll.
-    Enrolling,
+    /// An attempt of a newcomer at a token.
+    Newcomer,
     /// Anything else.
     Refused,
 }
@@ -79,11 +78,11 @@ pub(crate) struct Outcome {
 }
 
 impl Counted {
-    /// Wrong codes, refused attempts to enroll, and all refusals that this is.
+    /// Wrong codes, refused attempts of newcomers at tokens, and all refusals that this is.
     pub(crate) fn counts(self) -> [i32; 3] {
         match self {
             Self::WrongCode => [1, 0, 0],
-            Self::Enrolling => [0, 1, 1],
+            Self::Newcomer => [0, 1, 1],
             Self::Refused => [0, 0, 1],
         }
     }
@@ -99,17 +98,16 @@ impl Counted {
     }
 }
 
-/// Refuses a question of an enrollment at a host of which so many were refused lately. `is_new`: nothing is kept of the user.
-pub(crate) fn may_enroll(call: &Call, refused: f64, is_new: bool) -> Result<(), ServerError> {
-    let is_over = call.enrolls() && refused >= ENROLLMENTS_REFUSED;
-    let are_too_many = is_new && call.token().is_some() && refused >= NEWCOMERS;
-    if is_over || are_too_many { Err(ServerError::TooManyRefused) } else { Ok(()) }
+/// Refuses a newcomer's question about a token at a host at which so many newcomers were refused lately. `is_new`: nothing is kept of the
+/// user.
+pub(crate) fn may_register(call: &Call, newcomers: f64, is_new: bool) -> Result<(), ServerError> {
+    let are_too_many = is_new && call.token().is_some() && newcomers >= NEWCOMERS;
+    if are_too_many { Err(ServerError::TooManyNewcomers) } else { Ok(()) }
 }
 
 /// The count of a question's refusal.
 pub(crate) fn refusal(call: &Call, is_new: bool) -> Counted {
-    let enrolls = call.enrolls() || (is_new && call.token().is_some());
-    if enrolls { Counted::Enrolling } else { Counted::Refused }
+    if is_new && call.token().is_some() { Counted::Newcomer } else { Counted::Refused }
 }
 
 /// The answer to a question, which is durable.

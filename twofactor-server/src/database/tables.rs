@@ -59,8 +59,8 @@ pub(crate) struct Account {
     pub(crate) wrong_codes: f64,
     /// Other refusals to it within the last hour.
     pub(crate) refused: f64,
-    /// Attempts to enroll among these.
-    pub(crate) enrolling: f64,
+    /// Attempts of newcomers at tokens among these.
+    pub(crate) newcomers: f64,
 }
 
 /// The finding about a question.
@@ -152,7 +152,7 @@ impl Database {
         const READ: &str = "select extract(epoch from clock_timestamp())::float8,
                 s.version, s.key, s.sealed, c.key, c.sealed, a.key, a.sealed, q.hour, q.wrong, q.before,
                 q.refused, q.refused_before, (select changes from twofactor.authority),
-                o.version, o.oldest_server, o.oldest_key, q.enrolling, q.enrolling_before
+                o.version, o.oldest_server, o.oldest_key, q.newcomers, q.newcomers_before
             from twofactor.store o cross join (values ($1)) as asked (name)
             left join twofactor.state s on s.name = asked.name
             left join twofactor.credentials c on c.name = asked.name
@@ -178,8 +178,8 @@ impl Database {
         let read = Read { credentials, state };
         let (version, now) = (row.try_get(1)?, row.try_get(0)?);
         let lately = |count| Ok::<_, ServerError>(hourly(row, 8, count)?.map_or(0.0, |counted| counted.lately(now)));
-        let (wrong_codes, refused, enrolling) = (lately(9)?, lately(11)?, lately(17)?);
-        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes, refused, enrolling })))
+        let (wrong_codes, refused, newcomers) = (lately(9)?, lately(11)?, lately(17)?);
+        Ok(Found::Account(Box::new(Account { read, version, now, wrong_codes, refused, newcomers })))
     }
 
     /// Reads an account whose records may not open: those are left out.
@@ -200,8 +200,8 @@ impl Database {
             }
         };
         let read = Read { state: open(Kind::State, 2)?, credentials: open(Kind::Credentials, 4)? };
-        let (version, now, [wrong_codes, refused, enrolling]) = (row.try_get(1)?, row.try_get(0)?, [0.0; 3]);
-        Ok(Account { read, version, now, wrong_codes, refused, enrolling })
+        let (version, now, [wrong_codes, refused, newcomers]) = (row.try_get(1)?, row.try_get(0)?, [0.0; 3]);
+        Ok(Account { read, version, now, wrong_codes, refused, newcomers })
     }
 
     /// Writes a change of an account that was read, with its row of the audit.
@@ -224,7 +224,7 @@ impl Database {
         };
         let answer = self.seals.seal(Kind::Answer, &hex(note.question), note.answer)?;
         let place = i32::from(note.question.first().copied().unwrap_or_default() % 64);
-        let [wrong, enrolling, refused] = &note.counted.map_or([None; 3], |counted| counted.counts().map(Some));
+        let [wrong, newcomers, refused] = &note.counted.map_or([None; 3], |counted| counted.counts().map(Some));
         let (key, bytes) = credentials.map(|sealed| (sealed.key, sealed.bytes)).unzip();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
             (&name, Type::TEXT),
@@ -238,7 +238,7 @@ impl Database {
             (&answer.bytes, Type::BYTEA),
             (&note.who, Type::TEXT),
             (wrong, Type::INT4),
-            (enrolling, Type::INT4),
+            (newcomers, Type::INT4),
             (refused, Type::INT4),
         ];
         let Some(state) = &state else {
@@ -257,7 +257,7 @@ impl Database {
             (Some(_), true) => UPDATE,
             (Some(_), false) => UPDATE_UNKEPT,
             (None, true) => INSERT,
-            (None, false) => return Err(ServerError::TooManyRefused),
+            (None, false) => return Err(ServerError::TooManyNewcomers),
         };
         match note.quota {
             Some(quota) => self.enroll(note.host, quota, statement, &parameters).await,
@@ -267,8 +267,8 @@ impl Database {
 
     /// Counts a refusal to a host of which no account tells.
     pub(crate) async fn count_refusal(&self, host: &str, refusal: Counted) -> Result<(), ServerError> {
-        let [_, enrolling, _] = refusal.counts();
-        self.ask_repeating(COUNT_REFUSAL, &[(&host, Type::TEXT), (&enrolling, Type::INT4)]).await.map(drop)
+        let [_, newcomers, _] = refusal.counts();
+        self.ask_repeating(COUNT_REFUSAL, &[(&host, Type::TEXT), (&newcomers, Type::INT4)]).await.map(drop)
     }
 
     /// Runs a statement that gives a row where it has written.
@@ -327,16 +327,16 @@ impl Database {
     }
 }
 
-/// Counts a refusal to the host `$1` of which no account tells; `$2` is one where it is of an attempt to enroll.
+/// Counts a refusal to the host `$1` of which no account tells; `$2` is one where it is of a newcomer at a token.
 const COUNT_REFUSAL: &str = concat!(
-    "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before, enrolling, enrolling_before)
+    "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before, newcomers, newcomers_before)
     values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0, $2, 0)",
     counting!()
 );
 
 /// The beginning of a statement that writes, where the time of reading is the present. `$1` is the user, `$2` and `$3` the time of
-/// reading and for how long it is the present, `$4` the host, `$11` to `$13` what is counted for it: wrong codes, attempts to enroll, and
-/// refusals. It ends with `kept` or `unkept`.
+/// reading and for how long it is the present, `$4` the host, `$11` to `$13` what is counted for it: wrong codes, attempts of newcomers at
+/// tokens, and refusals. It ends with `kept` or `unkept`.
 macro_rules! writing {
     ($written:literal) => {
         concat!(
@@ -344,7 +344,7 @@ macro_rules! writing {
             $written,
             "), counted as (
                 insert into twofactor.quota as q
-                    (host, hour, wrong, before, enrolling, enrolling_before, refused, refused_before)
+                    (host, hour, wrong, before, newcomers, newcomers_before, refused, refused_before)
                 select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, $12, 0, $13, 0 from written
                 where $11 is not null",
             counting!(),

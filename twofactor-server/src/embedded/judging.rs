@@ -21,7 +21,7 @@ use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
-use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_enroll, refusal};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_register, refusal};
 use crate::answers::own_changes::answered;
 use crate::answers::queues::Turn;
 use crate::error::ServerError;
@@ -140,8 +140,7 @@ impl Work {
     fn judged(&self) -> Result<Judged, ServerError> {
         let Self { place, file, host, user, line, digest, rules, own, quota, enrolling } = self;
         let broken = || ServerError::BrokenSeal(user.to_string());
-        let Known { answer, wrong_codes, refused, enrolling: refused_enrollments } =
-            file.known(&host.name, host.as_of, digest)?;
+        let Known { answer, wrong_codes, refused, newcomers } = file.known(&host.name, host.as_of, digest)?;
         if let Some(answer) = answer {
             return Message::read(&answer).map(Judged::plain).map_err(|_| broken());
         }
@@ -152,7 +151,7 @@ impl Work {
         let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
         // An account that cannot be read is complained about by the answer.
         let is_new = call.token().is_some() && !accounts.files().knows(user).unwrap_or(true);
-        may_enroll(&call, refused_enrollments, is_new)?;
+        may_register(&call, newcomers, is_new)?;
         let refusal = refusal(&call, is_new);
         // Of an account that cannot be read nothing is enrolled.
         let is_absent = |accounts: &ByName| matches!(accounts.presence(user), Ok(Presence::Absent(_)));

@@ -31,8 +31,8 @@ pub(crate) struct Known {
     pub(crate) wrong_codes: f64,
     /// Other refusals to it within the last hour.
     pub(crate) refused: f64,
-    /// Attempts to enroll among these.
-    pub(crate) enrolling: f64,
+    /// Attempts of newcomers at tokens among these.
+    pub(crate) newcomers: f64,
 }
 
 /// A judged question.
@@ -65,7 +65,7 @@ impl FleetFile {
         if as_of.is_some() && as_of != Some(self.changes()?) {
             return Err(ServerError::HostsChanged);
         }
-        let (sealed, wrong_codes, refused, enrolling) = self.read(|file| {
+        let (sealed, wrong_codes, refused, newcomers) = self.read(|file| {
             let answer = "select key, sealed from answer where question = ?1 and at > ?2";
             let answer = file.query_row(answer, (question, since), record).optional()?;
             let lately = |count: &str| {
@@ -77,11 +77,11 @@ impl FleetFile {
                 answer,
                 lately("wrong, before")?,
                 lately("refused, refused_before")?,
-                lately("enrolling, enrolling_before")?,
+                lately("newcomers, newcomers_before")?,
             ))
         })?;
         let open = |sealed: Sealed| self.seals.open(Kind::Answer, &hex(question), &sealed);
-        Ok(Known { answer: sealed.map(open).transpose()?, wrong_codes, refused, enrolling })
+        Ok(Known { answer: sealed.map(open).transpose()?, wrong_codes, refused, newcomers })
     }
 
     /// True where a host has enrolled as many users as `quota` within the last sixty minutes.
@@ -97,7 +97,7 @@ impl FleetFile {
     /// Writes down a judgement.
     pub(crate) fn note(&self, note: &Note<'_>) -> Result<(), ServerError> {
         const COUNT: &str = concat!(
-            "insert into quota as q (host, hour, wrong, before, enrolling, enrolling_before, refused, refused_before)
+            "insert into quota as q (host, hour, wrong, before, newcomers, newcomers_before, refused, refused_before)
             values (?1, ?2, ?3, 0, ?4, 0, ?5, 0)",
             counting!()
         );
@@ -107,11 +107,11 @@ impl FleetFile {
                 users = 1 + case excluded.hour - enrolled.hour when 0 then enrolled.users else 0 end";
         let now = present()?;
         let Note { host, user, event, detail, question, answer, counted, is_kept, has_enrolled } = *note;
-        let [wrong, enrolling, refused] = counted.map_or([0; 3], Counted::counts);
+        let [wrong, newcomers, refused] = counted.map_or([0; 3], Counted::counts);
         // It may show recovery codes, of which the accounts keep hashes alone.
         let answer = self.seals.seal(Kind::Answer, &hex(question), answer)?;
         self.write(Durable::Soon, |file| {
-            file.execute(COUNT, (host, now / 3600, wrong, enrolling, refused))?;
+            file.execute(COUNT, (host, now / 3600, wrong, newcomers, refused))?;
             if has_enrolled {
                 file.execute(ENROLLED, (host, now / 3600))?;
             }

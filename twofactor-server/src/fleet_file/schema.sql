@@ -55,8 +55,8 @@ create table quota (
     before integer not null,
     refused integer not null,
     refused_before integer not null,
-    enrolling integer not null,
-    enrolling_before integer not null
+    newcomers integer not null,
+    newcomers_before integer not null
 ) strict;
 
 -- Users whom each host has enrolled without an invitation, in an hour since 1970 and in the one before.

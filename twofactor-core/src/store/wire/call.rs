@@ -191,14 +191,6 @@ impl Call {
         }
     }
 
-    /// True for a question of an enrollment that tries or stores something.
-    pub fn enrolls(&self) -> bool {
-        matches!(
-            self,
-            Self::CheckInvitation(..) | Self::CheckRegistration(..) | Self::Register(..) | Self::StoreApp(..)
-        )
-    }
-
     /// The word for the question, as it stands in the message.
     pub fn word(&self) -> &'static str {
         match self {

@@ -35,7 +35,7 @@ create table twofactor.decoy (
 ) with (fillfactor = 50);
 insert into twofactor.decoy select number, 0, '' from generate_series(0, 191) as number;
 
--- Wrong codes from each host, all other refusals to it, and those of attempts to enroll among these, in an hour since 1970 and in the one
+-- Wrong codes from each host, all other refusals to it, and those of newcomers at tokens among these, in an hour since 1970 and in the one
 -- before. Accepted codes write nothing here.
 create table twofactor.quota (
     host text primary key,
@@ -44,8 +44,8 @@ create table twofactor.quota (
     before integer not null,
     refused integer not null default 0,
     refused_before integer not null default 0,
-    enrolling integer not null default 0,
-    enrolling_before integer not null default 0
+    newcomers integer not null default 0,
+    newcomers_before integer not null default 0
 ) with (fillfactor = 50);
 
 -- Users whom each host has enrolled without an invitation, in an hour since 1970 and in the one before.
