@@ -15,7 +15,7 @@ use crate::addresses::Addresses;
 
 /// A connection that was opened.
 pub(crate) struct Connection {
-    stream: StreamOwned<ClientConnection, TcpStream>,
+    stream: StreamOwned<ClientConnection, Timed>,
     /// The settings with which it was opened: the certificate.
     tls: Arc<ClientConfig>,
 }
@@ -46,9 +46,9 @@ impl Connection {
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let client = ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)?;
-        let mut connection = Self { stream: StreamOwned::new(client, stream), tls: Arc::clone(tls) };
+        let mut connection =
+            Self { stream: StreamOwned::new(client, Timed { stream, deadline }), tls: Arc::clone(tls) };
         while connection.stream.conn.is_handshaking() {
-            connection.wait_until(deadline)?;
             connection.stream.conn.complete_io(&mut connection.stream.sock)?;
         }
         Ok(connection)
@@ -61,7 +61,7 @@ impl Connection {
 
     /// Sends a question and receives its answer.
     pub(crate) fn exchange(&mut self, question: &[u8], deadline: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
-        self.wait_until(deadline)?;
+        self.stream.sock.deadline = deadline;
         let length = u32::try_from(question.len()).map_err(io::Error::other)?;
         let mut framed = Zeroizing::new(Vec::with_capacity(4 + question.len()));
         framed.extend_from_slice(&length.to_be_bytes());
@@ -69,29 +69,35 @@ impl Connection {
         self.stream.write_all(&framed)?;
         self.stream.flush()?;
         let mut header = [0; 4];
-        self.read_exact(&mut header, deadline)?;
+        self.stream.read_exact(&mut header)?;
         let mut answer = Zeroizing::new(vec![0; Message::length(header, LARGEST_ANSWER).map_err(io::Error::other)?]);
-        self.read_exact(&mut answer, deadline)?;
+        self.stream.read_exact(&mut answer)?;
         Ok(answer)
     }
+}
 
-    /// As `read_exact`, with one deadline for all of it: a server that sends a byte now and then is late, too.
-    fn read_exact(&mut self, mut rest: &mut [u8], deadline: Instant) -> io::Result<()> {
-        while !rest.is_empty() {
-            self.wait_until(deadline)?;
-            let read = self.stream.read(rest)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            rest = rest.get_mut(read..).unwrap_or_default();
-        }
-        Ok(())
+/// A socket with one deadline for all that is done on it: a server that sends a byte now and then is late, too, also in the middle of a
+/// record or of the handshake, which TLS reads in parts.
+struct Timed {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl io::Read for Timed {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        self.stream.read(bytes)
+    }
+}
+
+impl io::Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        self.stream.write(bytes)
     }
 
-    fn wait_until(&self, deadline: Instant) -> io::Result<()> {
-        let left = left(deadline)?;
-        self.stream.sock.set_read_timeout(Some(left))?;
-        self.stream.sock.set_write_timeout(Some(left))
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
@@ -117,4 +123,30 @@ pub(crate) fn in_words(error: &io::Error) -> String {
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    #[test]
+    fn a_server_that_sends_a_byte_now_and_then_is_late() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut slow, _) = listener.accept().unwrap();
+        let sending = thread::spawn(move || {
+            while slow.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let began = Instant::now();
+        let mut timed = Timed { stream, deadline: began + Duration::from_millis(300) };
+        let error = timed.read_exact(&mut [0; 1000]).unwrap_err();
+        assert!(matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        drop(timed);
+        sending.join().unwrap();
+    }
 }

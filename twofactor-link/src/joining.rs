@@ -145,6 +145,11 @@ fn asked_in_turn(
     for server in servers {
         let pinned = Arc::new(Pinned::new(code.authority));
         match ask(server, &pinned, code, key) {
+            // Too many hosts join: it has not looked at the code.
+            Ok(answer) if answer.is_busy() => {
+                was_sent = true;
+                problems.push(format!("{server}: too many hosts join at this moment"));
+            }
             Ok(answer) => {
                 let answer = IssuedCertificate::read(answer);
                 let issued = answer.map_err(|error| {

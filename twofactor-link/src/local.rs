@@ -98,7 +98,7 @@ fn take(stream: UnixStream, servers: &Arc<Servers>, asking: &Arc<AtomicUsize>) {
     let servers = Arc::clone(servers);
     let started = thread::Builder::new().spawn(move || {
         let _place = place;
-        converse(stream, &servers);
+        answer(stream, &servers);
     });
     if let Err(error) = started {
         complain(&format!("cannot start a thread: {error}"));
@@ -121,23 +121,19 @@ impl Drop for Place {
     }
 }
 
-/// Hands on the questions of one program, one after the other.
-fn converse(stream: UnixStream, servers: &Servers) {
+/// Hands on the question of a program. It asks the next one over another connection, and none keeps a place in the meantime.
+fn answer(stream: UnixStream, servers: &Servers) {
     let mut channel = Channel::answering(stream, Instant::now() + PATIENCE);
-    while let Ok(Some(question)) = channel.receive() {
-        // A code is not burned for a program that is gone.
-        if channel.is_abandoned() {
-            return;
-        }
-        let answer = match HostCall::read(&question) {
-            Ok(Some(HostCall::Link)) => Ok(answering_link(&servers.paused())),
-            _ => servers.ask(question),
-        };
-        let Ok(answer) = answer else { return };
-        channel.until(Instant::now() + PATIENCE);
-        if channel.send(&answer).is_err() {
-            return;
-        }
-        channel.until(Instant::now() + PATIENCE);
+    let Ok(Some(question)) = channel.receive() else { return };
+    // A code is not burned for a program that is gone.
+    if channel.is_abandoned() {
+        return;
     }
+    let answer = match HostCall::read(&question) {
+        Ok(Some(HostCall::Link)) => Ok(answering_link(&servers.paused())),
+        _ => servers.ask(question),
+    };
+    let Ok(answer) = answer else { return };
+    channel.until(Instant::now() + PATIENCE);
+    let _ = channel.send(&answer);
 }

@@ -97,7 +97,7 @@ pub enum ServerError {
     #[error("another change of physical tokens has not ended within {0} seconds")]
     TokensBusy(u64),
     /// A row of a token is none of ours.
-    #[error("the row of token {0} is not what a server writes")]
+    #[error("the row of token {} is not what a server writes", shown(.0))]
     DamagedToken(String),
     /// The clocks of server and database differ.
     #[error("the clock of this server is {0} seconds off that of the database")]
@@ -106,7 +106,7 @@ pub enum ServerError {
     #[error("a record is sealed with key {0}, which this server does not have")]
     UnknownKey(i32),
     /// A record is not what a server has sealed for this place.
-    #[error("the record of {0} was changed or moved since a server has sealed it")]
+    #[error("the record of {} was changed or moved since a server has sealed it", shown(.0))]
     BrokenSeal(String),
     /// The credentials of a user are not what a server has sealed for them.
     #[error("the credentials of {0} were changed or moved since a server has sealed them")]
@@ -229,6 +229,16 @@ impl ServerError {
             [&SqlState::UNIQUE_VIOLATION, &SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
         matches!(self, Self::Database(error) if error.code().is_some_and(|code| CODES.contains(&code)))
     }
+}
+
+/// A name of a row as a terminal shows it. A writer of the database chooses it.
+pub(crate) fn shown(name: &str) -> String {
+    let plain = |letter: &char| matches!(letter, '"' | '\'' | '\\');
+    let mut shown = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if plain(&letter) { shown.push(letter) } else { shown.extend(letter.escape_debug()) }
+    }
+    shown
 }
 
 /// Without the statement: its text is ours and tells a sysadmin nothing.

@@ -23,8 +23,12 @@ use tokio_postgres::{Client, Config, Error, NoTls};
 use crate::error::ServerError;
 use tls::MakeTls;
 
-/// The longest that all hosts may take together.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+/// The longest that all hosts may take together: less than a statement has that needs a connection (`times.rs`), so that the last one is
+/// tried, too.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(1800);
+
+/// The time after which the kernel gives up a host that has gone without a word.
+const GONE: Duration = Duration::from_secs(8);
 
 /// A database that may have several hosts.
 #[derive(Clone)]
@@ -141,7 +145,7 @@ impl DatabaseHost {
             one.port(*port);
         }
         // Without it the kernel waits for minutes on a host that has gone without a word.
-        one.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(PATIENCE * 2));
+        one.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(GONE));
         one.keepalives_idle(Duration::from_mins(1));
         if let Some(patience) = config.get_connect_timeout() {
             one.connect_timeout(*patience);

@@ -172,6 +172,33 @@ fn the_name_of_a_row_that_was_changed_stands_in_no_command() {
 }
 
 #[test]
+fn names_of_rows_reach_no_terminal_raw() {
+    const NAME: &str = "\u{1b}]0;x\u{7}eve\u{202e}";
+    let Some(machine) = central() else { return };
+    let serving = machine.serve();
+    let web1 = Member::joined(&machine, WEB1);
+    assert!(is_heard(&web1, &machine));
+    drop(serving);
+    machine.postgres.sql(&format!(
+        "insert into twofactor.state (name, version, key, sealed) values ('{NAME}', 1, 1, '\\x00');
+         insert into twofactor.burned (seed, key, sealed) values ('{NAME}', 1, '\\x00');
+         update twofactor.server set host = '{NAME}', program = '{NAME}'"
+    ));
+    assert!(machine.run(&["key", "rotate"]).status.success());
+    let outputs = [
+        machine.run(&["check"]),
+        machine.run(&["key", "status"]),
+        machine.run(&["key", "rotate", "--seal"]),
+        machine.run(&["key", "reseal"]),
+    ];
+    for output in outputs {
+        let output = said(&output);
+        assert!(!output.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{output:?}");
+    }
+    assert!(said(&machine.run(&["check"])).contains("eve"), "the row is named");
+}
+
+#[test]
 fn a_certificate_that_was_being_renewed_when_its_host_was_revoked_counts_for_nothing() {
     let Some(machine) = central() else { return };
     let _serving = machine.serve();

@@ -15,13 +15,18 @@ use twofactor_core::config::Config;
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::administration::{AccountAdministration as _, InvitationAdministration as _};
-use twofactor_core::store::wire::{Call, Message};
+use twofactor_core::store::wire::{Call, HostCall, Message};
 use twofactor_core::store::{Attempt, EnrollmentStore as _};
+use twofactor_net::host_key::HostKey;
+use twofactor_net::join_code::JoinCode;
 use twofactor_server::Host;
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::requirements;
+use zeroize::Zeroizing;
 
 use super::administration::enrolled;
+use super::joining::added;
+use super::members::{self, Member};
 use super::network::{Connection, HELLO, Site, ask, receive, send};
 use super::own_changes::letting;
 use super::program::Machine;
@@ -372,4 +377,31 @@ fn a_client_that_speaks_no_newer_tls_than_1_2_is_not_heard() {
     let older = speak("-tls1_2");
     assert!(older.contains("Cipher is (NONE)"), "{older}");
     assert!(older.contains("protocol version"), "{older}");
+}
+
+#[test]
+fn strangers_who_try_to_join_and_a_host_that_renews_over_and_over_write_few_lines() {
+    const TRIES: usize = 24;
+    let Some(machine) = members::central() else { return };
+    let mut serving = machine.serve();
+    let web1 = Member::joined(&machine, "web1");
+    let began = Instant::now();
+    let code = JoinCode::read(&added(&machine, &["web2"])).unwrap();
+    let guess = || JoinCode { secret: Zeroizing::new([7; 10]), number: code.number, authority: code.authority };
+    let mut connection = web1.connect(machine.address);
+    for _ in 0..TRIES {
+        assert!(members::refusal(Member::with(machine.address, &guess())).contains("wrong"));
+        let line = HostCall::Renew(members::new_key(&HostKey::generate().unwrap())).message().line().unwrap();
+        ask(&mut connection, &line).unwrap();
+    }
+    // One of each in ten seconds.
+    let most = usize::try_from(began.elapsed().as_secs() / 10).unwrap() + 1;
+    assert!(most < TRIES / 2, "too slow to tell");
+    assert!(serving.end().success());
+    let mut log = String::new();
+    serving.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    for (words, most) in [("web1 has joined", 1), ("a host may not join", most), ("web1 has renewed", most)] {
+        let lines = log.lines().filter(|line| line.contains(words)).count();
+        assert!((1..=most).contains(&lines), "{words}: {lines} of {most}: {log}");
+    }
 }

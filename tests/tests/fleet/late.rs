@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use super::joining::WEB1;
-use super::renewal::{Activated, central, end};
+use super::renewal::{Activated, central};
 use super::{Enrolled, Fleet, is_accepted, redeem};
 
 #[test]
@@ -11,7 +13,7 @@ fn a_server_that_is_late_with_one_question_is_asked_the_next_one() {
     let Some(machine) = central() else { return };
     let _serving = machine.serve();
     let host = Activated::joined(&machine, WEB1);
-    let mut link = host.link();
+    let _link = host.link();
     let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
     let alice = Enrolled::at(&fleet.host("web9"), "alice");
     // Its connection is kept.
@@ -22,5 +24,36 @@ fn a_server_that_is_late_with_one_question_is_asked_the_next_one() {
     assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     holding.commit();
     assert!(is_accepted(redeem(&host.store(), &alice.person, &alice.code(1))), "the server was not asked");
-    end(&mut link);
+}
+
+#[test]
+fn while_the_database_hangs_one_login_waits_and_those_behind_it_do_not() {
+    let Some(machine) = central() else { return };
+    let _serving = machine.serve();
+    let host = Activated::joined(&machine, WEB1);
+    let _link = host.link();
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let wrong = alice.wrong();
+    // Its connection is kept.
+    assert!(is_accepted(redeem(&host.store(), &alice.person, &alice.code(0))));
+    machine.postgres.signal_all(Signal::SIGSTOP);
+    let waits: Vec<Duration> = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            let refused = redeem(&host.store(), &alice.person, &wrong).map(drop);
+            assert!(refused.is_err(), "nothing was judged");
+            began.elapsed()
+        })
+        .collect();
+    machine.postgres.signal_all(Signal::SIGCONT);
+    let all: Duration = waits.iter().sum();
+    println!("20 logins in a row: {all:?}, the longest {:?}", waits.iter().max());
+    // The first one and the look at the database take two seconds each, and those behind them none; before, each took five.
+    assert!(waits[0] < Duration::from_secs(5), "the link has not heard that the server is late: {waits:?}");
+    assert!(all < Duration::from_secs(20), "{all:?}: {waits:?}");
+    let until = Instant::now() + Duration::from_secs(10);
+    while redeem(&host.store(), &alice.person, &wrong).is_err() {
+        assert!(Instant::now() < until, "it is not asked again");
+    }
 }

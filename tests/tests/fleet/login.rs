@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::UserName;
 use twofactor_core::store::broker::{Broker, LINK, SOCKET};
@@ -26,13 +28,26 @@ use super::{Enrolled, is_accepted, redeem};
 
 pub(crate) const WEB1: &str = "web1.example.org";
 
-/// The link of a private host, which ends with this value.
+/// The link of a host, which ends with this value.
 pub(crate) struct Linked(pub(crate) Child);
+
+impl Linked {
+    /// Ends it as systemd does.
+    pub(crate) fn end(&mut self) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGTERM).unwrap();
+        // Before it listens the signal ends it at once, which loses nothing: all that wait are at the socket.
+        let _ = self.0.wait().unwrap();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 impl Drop for Linked {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 

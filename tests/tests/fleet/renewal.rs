@@ -7,14 +7,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::host::user::Person;
 use twofactor_core::store::broker::Broker;
@@ -26,6 +24,7 @@ use super::administration::enrolled;
 use super::clocks::off;
 use super::embedded::Files;
 use super::joining::added;
+use super::login::Linked;
 use super::program::{Backing, Machine, Serving, said};
 use super::{Enrolled, Fleet, is_accepted, owner, redeem};
 
@@ -97,12 +96,12 @@ impl Activated {
     }
 
     /// The link, at the socket that is there.
-    pub(super) fn link(&self) -> Child {
+    pub(super) fn link(&self) -> Linked {
         let socket = OwnedFd::from(self.listener.try_clone().unwrap());
         let mut command = Command::new("sh");
         let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" --config \"$1\"";
         command.arg("-c").arg(script).arg(link()).arg(self.place("twofactor.toml")).stdin(socket);
-        command.spawn().unwrap()
+        Linked(command.spawn().unwrap())
     }
 
     pub(super) fn store(&self) -> Broker {
@@ -123,12 +122,6 @@ fn of_its_own<S: Backing>(machine: Machine<S>) -> Machine<S> {
     machine.make_keys();
     machine.configure_own(&["localhost"], "");
     machine
-}
-
-pub(super) fn end(link: &mut Child) {
-    kill(Pid::from_raw(i32::try_from(link.id()).unwrap()), Signal::SIGTERM).unwrap();
-    // Before it listens the signal ends it at once, which loses nothing: all that wait are at the socket.
-    let _ = link.wait().unwrap();
 }
 
 #[test]
@@ -177,7 +170,7 @@ fn renewed_under_load<S: Backing>(machine: &Machine<S>) {
                 serials.push(host.serial());
             }
             if serials.len().is_multiple_of(2) {
-                end(&mut link);
+                link.end();
                 link = host.link();
                 restarts += 1;
             }
@@ -200,7 +193,7 @@ fn renewed_under_load<S: Backing>(machine: &Machine<S>) {
         "select count(*) from certificate where until < unixepoch() + 8 * 86400",
     );
     assert_eq!(soon, (serials.len() - 1).to_string(), "all but the last end in a week");
-    end(&mut link);
+    link.end();
 }
 
 #[test]
@@ -220,13 +213,13 @@ fn a_certificate_is_renewed_when_two_thirds_are_over_and_a_link_takes_it_up_with
     machine.postgres.sql(&format!("delete from twofactor.certificate where serial = '{first}'"));
     machine.postgres.sql("update twofactor.authority set changes = changes + 1");
     assert!(is_accepted(redeem(&host.store(), &alice.person, alice.recovery[0].expose())));
-    end(&mut link);
+    link.end();
 
     // Half written: the key's file has both, so nothing can be half.
     fs::remove_file(host.place("fleet/host.pem")).unwrap();
     let mut link = host.link();
     assert!(is_accepted(redeem(&host.store(), &alice.person, alice.recovery[1].expose())));
-    end(&mut link);
+    link.end();
     assert!(host.run(&["renew", "--now"]).status.success() && host.place("fleet/host.pem").exists());
 
     // A host that was revoked is not renewed, and keeps what it has.

@@ -54,7 +54,7 @@ pub(crate) struct InDatabase {
 impl InDatabase {
     /// Opens the store behind a connection string.
     pub(crate) async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
-        let database = Arc::new(Database::open(postgresql, keys).await?);
+        let database = Arc::new(Database::open(postgresql, keys).await?.answering_links());
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;

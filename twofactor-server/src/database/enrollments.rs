@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::Type;
 
-use crate::database::tables::{Database, PATIENCE, Parameters, Written};
+use crate::database::in_use::InUse;
+use crate::database::tables::{Database, Parameters, Written};
 use crate::error::ServerError;
 
 /// Counts an enrollment at the host `$1`, and gives a row. None where as many as `$2` were counted within the last sixty minutes. Others
@@ -34,30 +35,31 @@ impl Database {
         statement: &str,
         parameters: &Parameters<'_>,
     ) -> Result<Written, ServerError> {
-        let mut client = self.connection().await?;
         let counted: &Parameters<'_> = &[(&host, Type::TEXT), (&i64::from(quota), Type::INT8)];
-        let written = timeout(PATIENCE, async {
+        let enrolled = async {
+            let mut connection = InUse::of(self.connection().await?);
             // Under another isolation, the count would be as of before others were waited for.
             let reading = IsolationLevel::ReadCommitted;
-            let transaction = client.build_transaction().isolation_level(reading).start().await?;
+            let transaction = connection.client()?.build_transaction().isolation_level(reading).start().await?;
             let written = if transaction.query_typed(COUNT, counted).await?.is_empty() {
                 Written::OverQuota
             } else if transaction.query_typed(statement, parameters).await?.is_empty() {
                 Written::Conflict
             } else {
                 transaction.commit().await?;
+                connection.ended();
                 return Ok(Written::Done);
             };
             transaction.rollback().await?;
-            Ok::<_, tokio_postgres::Error>(written)
-        });
-        let error = match written.await {
-            Ok(Ok(written)) => return Ok(written),
-            Ok(Err(error)) => ServerError::from(error),
-            Err(_) => ServerError::Late(PATIENCE.as_secs()),
+            connection.ended();
+            Ok(written)
         };
-        // It may be in the middle of the transaction.
-        drop(deadpool_postgres::Object::take(client));
-        if error.is_conflict() { Ok(Written::Conflict) } else { Err(error) }
+        let patience = self.patience();
+        let enrolled =
+            async { timeout(patience, enrolled).await.unwrap_or_else(|_| Err(ServerError::Late(patience.as_secs()))) };
+        match self.in_time(enrolled).await {
+            Err(error) if error.is_conflict() => Ok(Written::Conflict),
+            written => written,
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! unnamed, so that a pooler may stand between; the COPY of an import alone has a name, which is closed before its transaction ends. Values
 //! are parameters, and the secret ones are sealed: none reaches a log of the database.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::time::timeout;
@@ -17,15 +18,19 @@ use twofactor_core::store::one_account::{Change, Read};
 use zeroize::Zeroizing;
 
 use crate::answers::judged::Counted;
-use crate::counting::counting;
+use crate::database::circuit::Circuit;
+use crate::database::in_use::InUse;
+use crate::database::looks::look;
 use crate::database::schema::{self, Demands};
 use crate::database::sealed_row::sealed;
+use crate::database::statements::{COUNT_REFUSAL, IN_VAIN, IN_VAIN_UNKEPT, INSERT, UPDATE, UPDATE_UNKEPT};
 use crate::error::ServerError;
-use crate::postgresql::Postgresql;
+use crate::postgresql::{PATIENCE as CONNECTING, Postgresql};
 use crate::sealing::keys::Keys;
 use crate::sealing::seals::{Kind, Sealed, Seals};
+use crate::times::STATEMENT;
 
-/// The longest wait for one answer of the database.
+/// The longest wait of a command for one answer of the database.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The longest from reading an account to writing it. A server that was stopped between the two would judge by a time of the
@@ -45,6 +50,9 @@ const CONNECTIONS: usize = 16;
 pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) seals: Seals,
+    circuit: Arc<Circuit>,
+    /// The longest wait for one answer.
+    patience: Duration,
 }
 
 /// An account as it was read.
@@ -126,10 +134,22 @@ impl Database {
         let seals = Seals::new(found.store, keys);
         let seals = within(PATIENCE, with_digest_secret(&client, seals, found.digest_secret)).await??;
         drop(client);
-        Ok(Self { pool, seals })
+        Ok(Self { pool, seals, circuit: Arc::default(), patience: PATIENCE })
     }
 
-    /// A connection for a transaction.
+    /// The same for a server, for whose answers links wait.
+    pub(crate) fn answering_links(self) -> Self {
+        Self { patience: STATEMENT, ..self }
+    }
+
+    /// Looks whether the database hangs, which has not answered what it was asked at this time.
+    fn doubt(&self, since: Instant) {
+        if self.circuit.is_doubted(since) {
+            tokio::spawn(look(self.pool.clone(), Arc::clone(&self.circuit)));
+        }
+    }
+
+    /// A connection that is given back whole when it is dropped.
     pub(crate) async fn connection(&self) -> Result<Object, ServerError> {
         Ok(self.pool.get().await?)
     }
@@ -296,9 +316,36 @@ impl Database {
         }
     }
 
-    /// Runs a statement. A connection that has not answered in time is given up.
+    /// Runs a statement. A connection that has not answered in time is given up, and others do not wait for the database then.
     pub(crate) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
-        self.ask_within(PATIENCE, statement, parameters).await
+        self.in_time(self.ask_within(self.patience, statement, parameters)).await
+    }
+
+    /// Does something with the database, unless that is known to hang.
+    pub(crate) async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, ServerError>>,
+    ) -> Result<T, ServerError> {
+        if self.circuit.is_open() {
+            return Err(ServerError::Late(self.patience.as_secs()));
+        }
+        let asked = Instant::now();
+        let answered = work.await;
+        match &answered {
+            Ok(_) => self.circuit.has_answered(Instant::now()),
+            Err(ServerError::Database(error)) if error.as_db_error().is_some() => {
+                self.circuit.has_answered(Instant::now());
+            }
+            // Late, or no connection could be made in its time.
+            Err(_) if asked.elapsed() >= CONNECTING => self.doubt(asked),
+            Err(_) => {}
+        }
+        answered
+    }
+
+    /// The longest wait for one answer.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The same of a statement that may take this long.
@@ -308,127 +355,26 @@ impl Database {
         statement: &str,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, ServerError> {
-        let client = self.pool.get().await?;
-        match timeout(patience, client.query_typed(statement, parameters)).await {
-            Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => {
-                let error = ServerError::from(error);
-                if error.is_passing() {
-                    // Not kept: of a host that has become a standby, another connection is no better.
-                    drop(Object::take(client));
+        let asked = async {
+            let mut connection = InUse::of(self.connection().await?);
+            match connection.client()?.query_typed(statement, parameters).await {
+                Ok(rows) => {
+                    connection.ended();
+                    Ok(rows)
                 }
-                Err(error)
+                Err(error) => {
+                    let error = ServerError::from(error);
+                    // Else not kept: of a host that has become a standby, another connection is no better.
+                    if !error.is_passing() {
+                        connection.ended();
+                    }
+                    Err(error)
+                }
             }
-            Err(_) => {
-                drop(Object::take(client));
-                Err(ServerError::Late(patience.as_secs()))
-            }
-        }
+        };
+        timeout(patience, asked).await.unwrap_or_else(|_| Err(ServerError::Late(patience.as_secs())))
     }
 }
-
-/// Counts a refusal to the host `$1` of which no account tells; `$2` is one where it is of a newcomer at a token.
-const COUNT_REFUSAL: &str = concat!(
-    "insert into twofactor.quota as q (host, hour, wrong, before, refused, refused_before, newcomers, newcomers_before)
-    values ($1, floor(extract(epoch from clock_timestamp()) / 3600)::int8, 0, 0, 1, 0, $2, 0)",
-    counting!()
-);
-
-/// The beginning of a statement that writes, where the time of reading is the present. `$1` is the user, `$2` and `$3` the time of
-/// reading and for how long it is the present, `$4` the host, `$11` to `$13` what is counted for it: wrong codes, attempts of newcomers at
-/// tokens, and refusals. It ends with `kept` or `unkept`.
-macro_rules! writing {
-    ($written:literal) => {
-        concat!(
-            "with written as (",
-            $written,
-            "), counted as (
-                insert into twofactor.quota as q
-                    (host, hour, wrong, before, newcomers, newcomers_before, refused, refused_before)
-                select $4, floor(extract(epoch from clock_timestamp()) / 3600)::int8, $11, 0, $12, 0, $13, 0 from written
-                where $11 is not null",
-            counting!(),
-            ")"
-        )
-    };
-}
-
-/// Its end with a row of the audit, `$5`, `$6` and `$10`, and the answer to a host, `$7` to `$9`.
-macro_rules! kept {
-    () => {
-        ", answered as (
-            insert into twofactor.answer (question, key, sealed) select $7, $8, $9 from written where $4 <> ''
-            on conflict (question) do update set at = excluded.at, key = excluded.key, sealed = excluded.sealed
-        ) insert into twofactor.audit (host, name, event, detail, who)
-        select $4, $1, $5, $6, $10 from written returning number"
-    };
-}
-
-/// Its end without these. As much is written elsewhere.
-macro_rules! unkept {
-    () => {
-        ", spent as (
-            update twofactor.decoy set version = version + 1, sealed = $9
-            where number in (64 + get_byte($7, 0) % 64, 128 + get_byte($7, 0) % 64) and exists (select from written)
-        ) select 1 from written"
-    };
-}
-
-/// The same of an account: `$14` and `$15` are the state, `$16` and `$17` the credentials if they change, `$18` the version that
-/// was read, `$19` whether the credentials are forgotten.
-macro_rules! credentials {
-    () => {
-        ", had as (
-            insert into twofactor.credentials (name, key, sealed)
-            select $1, $16, $17 from written where $17 is not null
-            on conflict (name) do update set key = excluded.key, sealed = excluded.sealed
-        ), gone as (
-            delete from twofactor.credentials where $19 and name in (select name from written)
-        )"
-    };
-}
-
-macro_rules! updating {
-    () => {
-        writing!(
-            "update twofactor.state set version = version + 1, key = $14, sealed = $15
-            where name = $1 and version = $18 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
-            returning name"
-        )
-    };
-}
-
-/// The same work for a user of whom nothing is kept. `$14` is the place.
-macro_rules! in_vain {
-    () => {
-        writing!(
-            "update twofactor.decoy set version = version + 1, sealed = $9
-            where number = $14 and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
-            returning number"
-        )
-    };
-}
-
-/// The change of an account of which something is kept.
-const UPDATE: &str = concat!(updating!(), credentials!(), kept!());
-
-/// The first change of an account. Its version is higher than that of an account which had the name before.
-const INSERT: &str = concat!(
-    writing!(
-        "insert into twofactor.state (name, version, key, sealed)
-        select $1, (extract(epoch from clock_timestamp()) * 1000000)::int8, $14, $15
-        where $18::int8 is null and clock_timestamp() < to_timestamp($2) + make_interval(secs => $3)
-        on conflict do nothing returning name"
-    ),
-    credentials!(),
-    kept!()
-);
-
-const IN_VAIN: &str = concat!(in_vain!(), kept!());
-
-/// The same of a host to which too much was refused.
-const UPDATE_UNKEPT: &str = concat!(updating!(), unkept!());
-const IN_VAIN_UNKEPT: &str = concat!(in_vain!(), unkept!());
 
 /// Opens the secret of digests that was found. The first server of all makes it.
 async fn with_digest_secret(

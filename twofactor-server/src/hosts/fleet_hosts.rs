@@ -17,14 +17,20 @@ use twofactor_core::store::wire::{IssuedCertificate, Message, NewKey};
 use twofactor_net::host_key::Request;
 use twofactor_net::join_code::JoinCode;
 
+use crate::alarms::Alarms;
 use crate::error::ServerError;
 use crate::hosts::authority::{Authority, HostCertificate};
 use crate::hosts::records::Tried;
 use crate::hosts::roll::{Roll, Standing};
 use crate::hosts::store::HostStore;
+use crate::journal::complain;
 
 /// A join code is good for so long.
 const CODE_LASTS: Duration = Duration::from_hours(1);
+
+/// The pause between two lines of the log about joins that fail, and between two about one host that renews its certificate: strangers
+/// and hosts cause as many as they like.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// The number of times that a number for a join code is chosen: few of a million are taken.
 const ROUNDS: usize = 16;
@@ -34,12 +40,13 @@ pub struct FleetHosts {
     store: HostStore,
     authority: Authority,
     roll: Roll,
+    lines: Alarms,
 }
 
 impl FleetHosts {
     pub(crate) async fn of(store: HostStore) -> Result<Self, ServerError> {
         let (authority, roll) = (store.authority().await?, Roll::new(store.clone()));
-        Ok(Self { store, authority, roll })
+        Ok(Self { store, authority, roll, lines: Alarms::each(QUIET) })
     }
 
     /// Adds a host, and gives the code with which it joins. It may ask about users of these groups; about all where there is none.
@@ -94,8 +101,16 @@ impl FleetHosts {
         self.roll.doubt();
     }
 
-    /// Answers a host that joins. The second is a line for the journal.
-    pub(crate) async fn join(&self, number: u32, secret: &[u8], key: NewKey) -> (Message, String) {
+    /// Answers a host that joins, and says so in the journal: always of one that has joined, and now and then of one that has not.
+    pub(crate) async fn join(&self, number: u32, secret: &[u8], key: NewKey) -> Message {
+        let (answer, line) = self.joined(number, secret, key).await;
+        if !answer.is_failing() || self.lines.is_due("") {
+            complain(&line);
+        }
+        answer
+    }
+
+    async fn joined(&self, number: u32, secret: &[u8], key: NewKey) -> (Message, String) {
         match self.judge(number, secret, &request(key)).await {
             Ok(Ok((host, new))) => {
                 let line = format!("{host} has joined, with certificate {}", new.serial);
@@ -149,8 +164,16 @@ impl FleetHosts {
         Ok(Err("the join code is wrong"))
     }
 
-    /// Answers a host that renews its certificate, which has the digest `old`.
-    pub(crate) async fn renew(&self, host: &str, old: &[u8], key: NewKey) -> (Message, String) {
+    /// Answers a host that renews its certificate, which has the digest `old`, and says so in the journal now and then.
+    pub(crate) async fn renew(&self, host: &str, old: &[u8], key: NewKey) -> Message {
+        let (answer, line) = self.renewed(host, old, key).await;
+        if self.lines.is_due(host) {
+            complain(&line);
+        }
+        answer
+    }
+
+    async fn renewed(&self, host: &str, old: &[u8], key: NewKey) -> (Message, String) {
         let renewed = async {
             let request = request(key);
             let Some(public) = request.checked() else { return Ok(None) };

@@ -27,7 +27,6 @@ use crate::answers::answering::Server;
 use crate::error::ServerError;
 use crate::hosts::fleet_hosts::FleetHosts;
 use crate::hosts::host::Host;
-use crate::journal::complain;
 use crate::network::places::{Guest, Places};
 use crate::times::Times;
 
@@ -111,8 +110,7 @@ async fn join(stream: &mut TlsStream<TcpStream>, hosts: &FleetHosts, joining: &S
     let answer = match joining.try_acquire() {
         Err(_) => Message::busy(),
         Ok(_place) => {
-            let Ok((answer, line)) = timeout(PATIENCE, hosts.join(number, &secret, key)).await else { return };
-            complain(&line);
+            let Ok(answer) = timeout(PATIENCE, hosts.join(number, &secret, key)).await else { return };
             answer
         }
     };
@@ -190,11 +188,7 @@ async fn answer(
         None => return Some(judged(((question, &message), times), host, caller, server, admission).await),
         Some(HostCall::Clock) => answering_clock(SystemClock.now().ok()?.seconds()),
         Some(HostCall::Renew(key)) => match admission {
-            Admission::Fleet(hosts, _) => {
-                let (answer, line) = hosts.renew(&host.name, &caller.certificate, key).await;
-                complain(&line);
-                answer
-            }
+            Admission::Fleet(hosts, _) => hosts.renew(&host.name, &caller.certificate, key).await,
             Admission::Site(_) => {
                 let hint = "renew it as your site does";
                 Message::refusing(Reason::NotRoot, "the server's own authority signs no certificates", hint)

@@ -12,7 +12,7 @@ use twofactor_core::store::Unusable as _;
 
 use crate::database::schema::Demands;
 use crate::database::tables::{Database, Parameters};
-use crate::error::ServerError;
+use crate::error::{ServerError, shown};
 use crate::journal::complain;
 
 /// The pause between two rounds.
@@ -56,8 +56,8 @@ pub(crate) const RUNNING: &str = "select host, program, keys, sealing from twofa
 impl Running {
     /// A row of [`RUNNING`].
     pub(crate) fn of(row: &Row) -> Result<Self, ServerError> {
-        let (host, program, keys, sealing) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        Ok(Self { host, program, keys, sealing })
+        let (host, program) = (shown(row.try_get(0)?), shown(row.try_get(1)?));
+        Ok(Self { host, program, keys: row.try_get(2)?, sealing: row.try_get(3)? })
     }
 }
 

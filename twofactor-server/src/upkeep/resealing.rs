@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::database::tables::{Database, Parameters};
-use crate::error::ServerError;
+use crate::error::{ServerError, shown};
 use crate::postgresql::Postgresql;
 use crate::sealing::keys::Keys;
 use crate::sealing::sealed_columns::{SEALED_COLUMNS, SealedColumn};
@@ -100,6 +100,7 @@ impl Database {
                     old.push(record.bytes);
                 }
                 Err(ServerError::BrokenSeal(_)) => {
+                    let name = shown(&name);
                     if broken.len() < MOST_NAMED && !broken.contains(&name) {
                         broken.push(name);
                     }

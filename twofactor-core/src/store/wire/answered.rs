@@ -219,6 +219,11 @@ impl Message {
         Self::new(ANSWER, BUSY)
     }
 
+    /// True for that answer.
+    pub fn is_busy(&self) -> bool {
+        self.find(ANSWER).is_ok_and(|word| word == Some(BUSY))
+    }
+
     /// The answer that no earlier login counts for this one.
     pub fn not_remembered() -> Self {
         of_memory(None)
