@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::Ordering;
@@ -163,12 +165,73 @@ fn of_commands_at_once_none_undoes_the_change_of_another() {
     }
     // While another command has the lock, nothing is changed.
     let before = fs::read(&file).unwrap();
-    let folder = fs::File::open(file.parent().unwrap()).unwrap();
-    folder.lock().unwrap();
+    let lock = fs::File::open(machine.site.place(LOCK)).unwrap();
+    lock.lock().unwrap();
     assert!(refused(&machine, &["rotate"]).contains("another command works with the keys"));
     assert_eq!(fs::read(&file).unwrap(), before);
     key(&machine, &["status"]);
-    folder.unlock().unwrap();
+    lock.unlock().unwrap();
+    key(&machine, &["rotate"]);
+}
+
+/// The file beside the keys that a command locks.
+const LOCK: &str = ".seed.key.lock";
+
+/// A user other than root.
+const STRANGER: u32 = 65534;
+
+#[test]
+fn another_user_who_may_list_the_folder_of_the_keys_stops_no_command() {
+    if !requirements::programs_met(&["flock"]) {
+        return;
+    }
+    let Some(machine) = Machine::new() else { return };
+    let (file, lock) = (machine.site.place("seed.key"), machine.site.place(LOCK));
+    let folder = file.parent().unwrap();
+    // As /etc/twofactor is.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    key(&machine, &["init"]);
+
+    let mut stranger = Command::new("flock");
+    stranger.arg(folder).args(["sh", "-c", "echo locked; exec cat"]).uid(STRANGER).gid(STRANGER);
+    let mut stranger = stranger.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(stranger.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "locked\n");
+    let mut stranger = Running(Some(stranger));
+    key(&machine, &["rotate"]);
+    assert!(!stranger.is_over(), "the folder was locked all the time");
+    let made = fs::metadata(&lock).unwrap();
+    assert_eq!((made.mode() & 0o7777, made.uid()), (0o600, 0));
+    let refusal = Command::new("flock").arg("-n").arg(&lock).arg("true").uid(STRANGER).gid(STRANGER).output().unwrap();
+    assert!(!refusal.status.success(), "another user has locked the file");
+    key(&machine, &["rotate"]);
+    assert_eq!(fs::metadata(&lock).unwrap().ino(), made.ino(), "all commands lock the same file");
+}
+
+#[test]
+fn the_lock_of_the_keys_is_the_owners_of_the_folder_and_no_link_or_file_of_others_is_locked() {
+    let Some(machine) = Machine::new() else { return };
+    let (file, lock) = (machine.site.place("seed.key"), machine.site.place(LOCK));
+    let elsewhere = machine.site.place("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
+    assert!(refused(&machine, &["init"]).contains(LOCK));
+    assert!(!elsewhere.exists() && !file.exists());
+    fs::remove_file(&lock).unwrap();
+    for (mode, owner) in [(0o644, 0), (0o600, STRANGER)] {
+        fs::write(&lock, "").unwrap();
+        fs::set_permissions(&lock, fs::Permissions::from_mode(mode)).unwrap();
+        chown(&lock, Some(owner), Some(owner)).unwrap();
+        let refusal = refused(&machine, &["init"]);
+        assert!(refusal.contains("others than the owner of the folder may lock it"), "{refusal}");
+        assert!(!file.exists());
+        fs::remove_file(&lock).unwrap();
+    }
+    // A folder of the server's user: the lock of root's command is no obstacle to that user's own.
+    chown(file.parent().unwrap(), Some(STRANGER), Some(STRANGER)).unwrap();
+    key(&machine, &["init"]);
+    let made = fs::metadata(&lock).unwrap();
+    assert_eq!((made.mode() & 0o7777, made.uid()), (0o600, STRANGER));
     key(&machine, &["rotate"]);
 }
 
