@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::debian::{Release, bootstrapped};
+
 /// A running cluster, which ends with this value.
 #[derive(Debug)]
 pub struct Postgres {
@@ -19,11 +21,39 @@ pub struct Postgres {
     port: String,
 }
 
-/// The folder of PostgreSQL's programs.
-fn programs() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
-    let newest = versions.map(|entry| entry.expect("a version").path()).max().expect("a version");
-    newest.join("bin")
+/// Names the Debian of which PostgreSQL is taken, instead of this host: `trixie` has a newer one.
+const SYSTEM: &str = "TWOFACTOR_TESTS_POSTGRESQL";
+
+/// The folder of PostgreSQL's programs in the system at `root`.
+fn programs(root: &Path) -> PathBuf {
+    let versions = fs::read_dir(root.join("usr/lib/postgresql")).expect("PostgreSQL is installed");
+    let newest = versions.map(|entry| entry.expect("a version").file_name()).max().expect("a version");
+    Path::new("/usr/lib/postgresql").join(newest).join("bin")
+}
+
+/// A program of PostgreSQL with the rights of its user.
+fn program(name: &str, folder: &Path) -> Command {
+    const USER: [&str; 4] = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
+    // In mounts of its own, with this host's users and folders. None of these programs is left in between, so a signal reaches the last.
+    const INSIDE: &str =
+        "for place in /tmp /proc /dev /etc/passwd /etc/group; do mount --rbind $place \"$0$place\"; done
+        exec chroot \"$0\" \"$@\"";
+    let mut command = match Release::named_by(SYSTEM) {
+        None => {
+            let mut command = Command::new(USER[0]);
+            command.args(&USER[1..]).arg(programs(Path::new("/")).join(name));
+            command
+        }
+        Some(release) => {
+            let root = bootstrapped(release, &["postgresql"]).expect("a system with PostgreSQL");
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation=private", "sh", "-ec", INSIDE]).arg(&root);
+            command.args(USER).arg(programs(&root).join(name));
+            command
+        }
+    };
+    command.env("HOME", folder).current_dir(folder).stdin(Stdio::null());
+    command
 }
 
 /// A transaction that has begun.
@@ -42,13 +72,6 @@ impl Transaction {
     }
 }
 
-fn as_postgres(folder: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).env("HOME", folder).current_dir(folder);
-    command.stdin(Stdio::null());
-    command
-}
-
 impl Postgres {
     /// Starts a new cluster, with `settings` beside its own. Every statement is in its log.
     pub fn start(settings: &[&str]) -> Self {
@@ -64,16 +87,15 @@ impl Postgres {
         fs::create_dir(&home).expect("a folder");
         assert!(Command::new("chown").arg("postgres:postgres").arg(&home).status().expect("chown").success());
         let data = home.join("data");
-        let output = as_postgres(&home)
-            .arg(programs().join("initdb"))
+        let output = program("initdb", &home)
             .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--no-locale", "-D"])
             .arg(&data)
             .output()
             .expect("initdb runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let log = fs::File::create(path.join("log")).expect("a log");
-        let mut command = as_postgres(&home);
-        command.arg(programs().join("postgres")).arg("-D").arg(&data).arg("-k").arg(&home);
+        let mut command = program("postgres", &home);
+        command.arg("-D").arg(&data).arg("-k").arg(&home);
         command.args(["-c", "listen_addresses=", "-c", "log_statement=all", "-c", "log_min_duration_statement=0"]);
         for setting in settings {
             command.args(["-c", setting]);
@@ -123,8 +145,8 @@ impl Postgres {
     }
 
     fn try_sql(&self, database: &str, statement: &str) -> std::process::Output {
-        let mut command = as_postgres(&self.home());
-        command.arg(programs().join("psql")).args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", "-h"]);
+        let mut command = program("psql", &self.home());
+        command.args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", "-h"]);
         command
             .env("PGPORT", &self.port)
             .arg(self.home())
@@ -135,8 +157,8 @@ impl Postgres {
 
     /// Begins a transaction with this statement, which keeps its locks until it is committed.
     pub fn transaction(&self, statement: &str) -> Transaction {
-        let mut command = as_postgres(&self.home());
-        command.arg(programs().join("psql")).args(["--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-h"]);
+        let mut command = program("psql", &self.home());
+        command.args(["--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-h"]);
         command.env("PGPORT", &self.port).arg(self.home()).arg("postgres");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql runs");
         let mut statements = child.stdin.take().expect("its input");
@@ -159,8 +181,8 @@ impl Postgres {
 
     /// The report of pgbench, which runs a script of the cluster's folder.
     pub fn pgbench(&self, script: &Path, options: &[String]) -> String {
-        let mut command = as_postgres(&self.home());
-        command.arg(programs().join("pgbench")).arg("-h").arg(self.home()).arg("-f").arg(script);
+        let mut command = program("pgbench", &self.home());
+        command.arg("-h").arg(self.home()).arg("-f").arg(script);
         let output = command.args(options).arg("postgres").output().expect("pgbench runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -168,8 +190,8 @@ impl Postgres {
 
     /// A dump of everything.
     pub fn dump(&self) -> Vec<u8> {
-        let mut command = as_postgres(&self.home());
-        command.arg(programs().join("pg_dump")).arg("-h").arg(self.home()).arg("postgres");
+        let mut command = program("pg_dump", &self.home());
+        command.arg("-h").arg(self.home()).arg("postgres");
         let output = command.output().expect("pg_dump runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout

@@ -25,6 +25,13 @@ impl Release {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
 
+    /// The one that an environment variable names.
+    pub(crate) fn named_by(variable: &str) -> Option<Self> {
+        let name = std::env::var(variable).ok().filter(|name| !name.is_empty())?;
+        let release = Self::ALL.into_iter().find(|release| release.codename() == name);
+        Some(release.unwrap_or_else(|| panic!("{variable}={name}: there is no such system")))
+    }
+
     /// The name under which mirrors have it.
     pub fn codename(self) -> &'static str {
         match self {
@@ -61,9 +68,7 @@ pub(super) const SYSTEM: &str = "TWOFACTOR_TESTS_SYSTEM";
 
 /// The release on which the suites are to run instead of this host.
 pub fn chosen() -> Option<Release> {
-    let name = std::env::var(SYSTEM).ok().filter(|name| !name.is_empty())?;
-    let release = Release::ALL.into_iter().find(|release| release.codename() == name);
-    Some(release.unwrap_or_else(|| panic!("{SYSTEM}={name}: there is no such system")))
+    Release::named_by(SYSTEM)
 }
 
 /// The files of a fresh Debian, or `None` where they cannot be had.
