@@ -3,7 +3,7 @@
 pub(crate) mod audit;
 mod circuit;
 pub(crate) mod enrollments;
-mod in_use;
+pub(crate) mod in_use;
 pub(crate) mod key_table;
 mod looks;
 pub(crate) mod names;

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, Error, NoTls};
 
 use crate::error::ServerError;
 use tls::MakeTls;
@@ -37,6 +37,7 @@ pub struct Postgresql(Arc<Hosts>);
 struct Hosts {
     all: Vec<DatabaseHost>,
     good: AtomicUsize,
+    tls: Option<MakeTls>,
     is_verified: bool,
 }
 
@@ -59,7 +60,7 @@ impl FromStr for Postgresql {
         let tls = tls::connector(&options)?;
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let all = (0..count).map(|place| DatabaseHost::of(&config, place, tls.as_ref())).collect();
-        Ok(Self(Arc::new(Hosts { all, good: AtomicUsize::new(0), is_verified: options.is_verified() })))
+        Ok(Self(Arc::new(Hosts { all, good: AtomicUsize::new(0), tls, is_verified: options.is_verified() })))
     }
 }
 
@@ -90,6 +91,14 @@ impl Postgresql {
             }
         }
         Err(problem.unwrap_or_else(Error::__private_api_timeout))
+    }
+
+    /// Cancels the statement that runs on a connection.
+    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+        match &self.0.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        }
     }
 
     /// The time of one host.

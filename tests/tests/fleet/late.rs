@@ -1,12 +1,13 @@
 //! Servers that are late, and links that wait for them.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use super::joining::WEB1;
 use super::renewal::{Activated, central};
-use super::{Enrolled, Fleet, is_accepted, redeem};
+use super::{Enrolled, Fleet, is_accepted, question, redeem};
 
 #[test]
 fn a_server_that_is_late_with_one_question_is_asked_the_next_one() {
@@ -55,5 +56,31 @@ fn while_the_database_hangs_one_login_waits_and_those_behind_it_do_not() {
     let until = Instant::now() + Duration::from_secs(10);
     while redeem(&host.store(), &alice.person, &wrong).is_err() {
         assert!(Instant::now() < until, "it is not asked again");
+    }
+}
+
+#[test]
+fn statements_that_were_given_up_do_not_wait_at_the_database() {
+    const AT_ONCE: usize = 6;
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let desk = fleet.host("desk");
+    let users: Vec<Enrolled> = (0..AT_ONCE).map(|user| Enrolled::at(&desk, &format!("user{user}"))).collect();
+    // As a sysadmin's change of the table does, for minutes.
+    let holding = fleet.postgres.transaction("lock table twofactor.audit in exclusive mode");
+    thread::scope(|scope| {
+        for (number, user) in (1..).zip(&users) {
+            let (fleet, code) = (&fleet, user.code(0));
+            scope.spawn(move || {
+                let answer = fleet.answer("web1", &question(user, &code, number)).in_short();
+                assert!(answer.starts_with("failed "), "{answer}");
+            });
+        }
+        fleet.postgres.until_waiting(AT_ONCE);
+    });
+    fleet.postgres.until_waiting(0);
+    holding.commit();
+    for (number, user) in (101..).zip(&users) {
+        let answer = fleet.answer("web1", &question(user, &user.code(0), number)).in_short();
+        assert_eq!(answer, "redeemed app", "nothing was written of the first one");
     }
 }

@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::Type;
 
-use crate::database::in_use::InUse;
 use crate::database::tables::{Database, Parameters, Written};
 use crate::error::ServerError;
 
@@ -37,10 +36,10 @@ impl Database {
     ) -> Result<Written, ServerError> {
         let counted: &Parameters<'_> = &[(&host, Type::TEXT), (&i64::from(quota), Type::INT8)];
         let enrolled = async {
-            let mut connection = InUse::of(self.connection().await?);
+            let mut connection = self.in_use().await?;
             // Under another isolation, the count would be as of before others were waited for.
             let reading = IsolationLevel::ReadCommitted;
-            let transaction = connection.client()?.build_transaction().isolation_level(reading).start().await?;
+            let transaction = connection.client_mut()?.build_transaction().isolation_level(reading).start().await?;
             let written = if transaction.query_typed(COUNT, counted).await?.is_empty() {
                 Written::OverQuota
             } else if transaction.query_typed(statement, parameters).await?.is_empty() {

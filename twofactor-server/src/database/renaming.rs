@@ -27,7 +27,7 @@ impl Database {
         let state = self.seals.seal(Kind::State, name, state.as_bytes())?;
         let credentials =
             credentials.map(|text| self.seals.seal(Kind::Credentials, name, text.as_bytes())).transpose()?;
-        let mut client = self.pool.get().await?;
+        let mut connection = self.in_use().await?;
         let old = note.user.as_str();
         let work = async {
             const FORGET: &str = "delete from twofactor.state where name = $1 and version = $2
@@ -39,7 +39,12 @@ impl Database {
                 "insert into twofactor.audit (host, name, event, detail, who) values ($1, $2, $3, $4, $5)";
             const TOKENS: &str = "update twofactor.tokens set name = $2 where name = $1";
             // Else what is read behind the lock would be as of before it was waited for.
-            let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
+            let transaction = connection
+                .client_mut()?
+                .build_transaction()
+                .isolation_level(IsolationLevel::ReadCommitted)
+                .start()
+                .await?;
             // Tokens are locked before accounts.
             transaction.query_typed(TOKENS_LOCK, &[]).await?;
             for (name, account) in [(old, from), (name, to)] {
@@ -89,13 +94,11 @@ impl Database {
             transaction.commit().await?;
             Ok(Written::Done)
         };
-        match timeout(PATIENCE, work).await {
-            Ok(Err(error @ ServerError::Database(_))) if error.is_conflict() => Ok(Written::Conflict),
-            Ok(done) => done,
-            Err(_) => {
-                drop(deadpool_postgres::Object::take(client));
-                Err(ServerError::Late(PATIENCE.as_secs()))
-            }
+        let Ok(written) = timeout(PATIENCE, work).await else { return Err(ServerError::Late(PATIENCE.as_secs())) };
+        connection.ended();
+        match written {
+            Err(error @ ServerError::Database(_)) if error.is_conflict() => Ok(Written::Conflict),
+            written => written,
         }
     }
 }

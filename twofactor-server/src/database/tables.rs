@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
@@ -49,6 +49,7 @@ const CONNECTIONS: usize = 16;
 /// The accounts of one store.
 pub(crate) struct Database {
     pub(crate) pool: Pool,
+    postgresql: Postgresql,
     pub(crate) seals: Seals,
     circuit: Arc<Circuit>,
     /// The longest wait for one answer.
@@ -121,7 +122,7 @@ impl Database {
     /// Opens the store behind a connection string, and brings its schema to this server's version.
     pub(crate) async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
         let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_connect(Config::new(), postgresql, ManagerConfig { recycling_method });
+        let manager = Manager::from_connect(Config::new(), postgresql.clone(), ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -134,7 +135,7 @@ impl Database {
         let seals = Seals::new(found.store, keys);
         let seals = within(PATIENCE, with_digest_secret(&client, seals, found.digest_secret)).await??;
         drop(client);
-        Ok(Self { pool, seals, circuit: Arc::default(), patience: PATIENCE })
+        Ok(Self { pool, postgresql, seals, circuit: Arc::default(), patience: PATIENCE })
     }
 
     /// The same for a server, for whose answers links wait.
@@ -145,13 +146,13 @@ impl Database {
     /// Looks whether the database hangs, which has not answered what it was asked at this time.
     fn doubt(&self, since: Instant) {
         if self.circuit.is_doubted(since) {
-            tokio::spawn(look(self.pool.clone(), Arc::clone(&self.circuit)));
+            tokio::spawn(look(self.pool.clone(), self.postgresql.clone(), Arc::clone(&self.circuit)));
         }
     }
 
-    /// A connection that is given back whole when it is dropped.
-    pub(crate) async fn connection(&self) -> Result<Object, ServerError> {
-        Ok(self.pool.get().await?)
+    /// A connection whose statement is canceled where it is given up.
+    pub(crate) async fn in_use(&self) -> Result<InUse, ServerError> {
+        Ok(InUse::of(self.pool.get().await?, &self.postgresql))
     }
 
     /// The digest of a question.
@@ -356,7 +357,7 @@ impl Database {
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, ServerError> {
         let asked = async {
-            let mut connection = InUse::of(self.connection().await?);
+            let connection = self.in_use().await?;
             match connection.client()?.query_typed(statement, parameters).await {
                 Ok(rows) => {
                     connection.ended();

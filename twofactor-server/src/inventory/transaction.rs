@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
 use crate::clocks::agreed;
+use crate::database::in_use::InUse;
 use crate::database::schema::Demands;
 use crate::database::tables::{Database, Parameters};
 use crate::error::ServerError;
@@ -32,13 +32,13 @@ pub(crate) enum Purpose {
 
 /// A transaction.
 pub(crate) struct Transaction {
-    connection: Option<Object>,
+    connection: InUse,
 }
 
 impl Transaction {
     /// Begins one.
     pub(crate) async fn begin(database: &Database, purpose: Purpose) -> Result<Self, ServerError> {
-        let transaction = Self { connection: Some(database.connection().await?) };
+        let transaction = Self { connection: database.in_use().await? };
         match purpose {
             Purpose::Look => transaction.run("begin isolation level repeatable read, read only").await?,
             Purpose::Change(patience) => {
@@ -75,8 +75,7 @@ impl Transaction {
 
     /// The connection.
     pub(super) fn client(&self) -> Result<&Client, ServerError> {
-        let connection = self.connection.as_ref().ok_or_else(|| ServerError::NoConnection("it is gone".to_owned()))?;
-        Ok(connection)
+        Ok(self.connection.client()?)
     }
 
     /// Runs statements without parameters.
@@ -109,26 +108,17 @@ impl Transaction {
     }
 
     /// Takes back what was done so far.
-    pub(super) async fn take_back(mut self) {
+    pub(super) async fn take_back(self) {
         if self.run("rollback").await.is_ok() {
-            drop(self.connection.take());
+            self.connection.ended();
         }
     }
 
     /// Makes it happen.
-    pub(super) async fn commit(mut self) -> Result<(), ServerError> {
+    pub(super) async fn commit(self) -> Result<(), ServerError> {
         self.run("commit").await?;
-        // Given back whole.
-        drop(self.connection.take());
+        self.connection.ended();
         Ok(())
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            drop(Object::take(connection));
-        }
     }
 }
 
