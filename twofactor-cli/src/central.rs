@@ -8,9 +8,12 @@ use std::process;
 
 use nix::unistd::geteuid;
 use twofactor_core::config::DEFAULT_PATH;
+use twofactor_core::host::clock::SystemClock;
+use twofactor_core::store::administration::RenameError;
+use twofactor_core::store::{self, Presence, Store as _};
 
 use crate::args::{Command, Typed};
-use crate::error::{Failure, FleetFailure};
+use crate::error::{Failure, FleetFailure, LeavingFailure};
 use crate::host;
 
 /// The program.
@@ -38,6 +41,25 @@ pub(crate) fn hand_over(typed: &Typed, words: &[OsString]) -> Result<(), Failure
     Err(FleetFailure::NoServer(program, error).into())
 }
 
+/// The failure of a command about a user without an account, in words for a machine of a fleet: on a host the account may be the fleet's, and
+/// on the central machine one of that machine alone.
+pub(crate) fn elsewhere(failure: Failure, named: Option<&Path>) -> Failure {
+    let (Failure::NotEnrolled(user) | Failure::Leaving(LeavingFailure::Rename(RenameError::NoAccount(user)))) =
+        &failure
+    else {
+        return failure;
+    };
+    let Ok(config) = host::configuration(named) else { return failure };
+    if geteuid().is_root() && host::asks_a_fleet(&config) {
+        return FleetFailure::NotLocal(user.clone()).into();
+    }
+    let is_here = || matches!(store::open(&config, SystemClock).presence(user), Ok(Presence::Enrolled));
+    if host::administers_central() && is_here() {
+        return FleetFailure::LocalAlone(user.clone()).into();
+    }
+    failure
+}
+
 /// A program of the same package or folder.
 pub(crate) fn beside_this_one(name: &str) -> PathBuf {
     let folder = std::fs::read_link("/proc/self/exe").ok().and_then(|this| Some(this.parent()?.to_owned()));
@@ -63,16 +85,17 @@ fn is_about_accounts(command: &Command) -> bool {
         | Command::Import(_)
         | Command::SshKey(_)
         | Command::FleetHost(_)
-        | Command::State(_)
         | Command::Backup(_)
         | Command::Restore(_)
-        | Command::Migrate(_)
         | Command::Rename(_)
         | Command::Export(_)
-        | Command::Explain(_)
         | Command::Log(_)
         | Command::Complete(_) => true,
-        Command::Own(_)
+        // A login here, and the files of this machine, which has accounts of its own as any: no login asks [store].
+        Command::Explain(_)
+        | Command::State(_)
+        | Command::Migrate(_)
+        | Command::Own(_)
         | Command::Fleet(_)
         | Command::Service(_)
         | Command::Doctor(_)

@@ -1,8 +1,9 @@
 //! The host as a command needs it: root's rights, the configuration, the store, and the users.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use nix::sys::prctl;
@@ -135,6 +136,8 @@ impl Host {
         }
         match UserName::new(typed) {
             Ok(user) if self.has_account(&user)? => Ok(user),
+            // Users of a fleet need not be known to its central machine.
+            Ok(user) if administers_central() => Err(Failure::NotEnrolled(user)),
             _ => Err(Failure::UnknownUser(typed.to_owned())),
         }
     }
@@ -232,6 +235,9 @@ pub(crate) fn raise_open_files() {
     }
 }
 
+/// Names of which a command has said that this machine does not know them: it says so once of each.
+static SAID_UNKNOWN: Mutex<BTreeSet<UserName>> = Mutex::new(BTreeSet::new());
+
 /// A user the host knows. The central machine of a fleet need not know its users: there a name that it does not know is taken as it was
 /// typed, and that is said.
 pub(crate) fn person(typed: &str) -> Result<Option<Person>, LookupError> {
@@ -240,7 +246,11 @@ pub(crate) fn person(typed: &str) -> Result<Option<Person>, LookupError> {
     }
     let name = UserName::new(typed).ok().filter(|_| administers_central());
     Ok(name.map(|name| {
-        output::warning(&format!("this machine does not know {name}: the name counts on all hosts as it was typed"));
+        if SAID_UNKNOWN.lock().is_ok_and(|mut said| said.insert(name.clone())) {
+            output::warning(&format!(
+                "this machine does not know {name}: the name counts on all hosts as it was typed"
+            ));
+        }
         Person { name, uid: Uid::NONE }
     }))
 }

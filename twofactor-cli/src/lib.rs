@@ -52,11 +52,12 @@ fn run_command(words: &[OsString]) -> ExitCode {
         Ok(typed) => typed,
         Err(error) => return output::usage(&error),
     };
-    let output = typed.global.output();
+    let (output, named) = (typed.global.output(), typed.global.config.clone());
     let ended = randomness::keys_for_hash_maps()
         .map_err(Failure::Entropy)
         .and_then(|()| central::hand_over(&typed, words))
-        .and_then(|()| commands::run(typed, &output));
+        .and_then(|()| commands::run(typed, &output))
+        .map_err(|failure| central::elsewhere(failure, named.as_deref()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -246,7 +246,7 @@ fn a_backup_of_a_fleet_in_files_brings_accounts_back_and_what_was_used_stays_use
         tool(&["restore", "/root/fleet.age", "--identity", "/root/key.txt", "--merge"]);
         assert_eq!(judged(&used, 3), "refused replayed");
         assert_eq!(judged(&alice.code(1), 4), "redeemed app");
-        let refused = machine.tool(&["state", "adopt", "--yes"]);
+        let refused = machine.run(&["administer", "--", "state", "adopt", "--yes"]);
         let text = said(&refused);
         assert!(!refused.status.success() && text.contains("the central store of a fleet does not"), "{text}");
     });

@@ -12,6 +12,8 @@ mod doctor;
 mod embedded;
 mod embedded_programs;
 mod enrolling;
+mod every_command;
+mod every_command_of_a_host;
 mod histories;
 mod host_rows;
 mod hostile;

@@ -14,16 +14,19 @@ use twofactor_admin::checkup::{self, services::of_program};
 use twofactor_core::config::Expected;
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::Demand;
+use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::SystemUsers;
 use twofactor_core::host::user::expiry::{KnownExpiry, Shadow};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{self, Claimant, Course, LoginEnd, Process, SystemServices, Unidentified, World};
 use twofactor_core::pam_service::programs;
 use twofactor_core::policy::By;
+use twofactor_core::store::broker::{Broker, LINK, PATIENCE};
+use twofactor_core::store::{self, EnrollmentStore, LocalAndCentral, Store};
 
 use crate::args;
 use crate::error::Failure;
-use crate::host::{Host, broker_problem};
+use crate::host::{self, Host, broker_problem};
 use crate::output::{self, Output, Stream};
 
 use explanation::{Explanation, Stack};
@@ -37,6 +40,11 @@ pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Outp
     let explained = explain(arguments, stack, line, &host)?;
     for warning in explained.warnings(named) {
         output::warning(&warning);
+    }
+    if host.config.central_store.is_some() && host.config.membership.is_none() {
+        output::warning(
+            "logins on this machine do not ask the central store: it is none of the hosts (twofactor fleet join)",
+        );
     }
     output.report(|| words::as_text(&explained, output.screen(Stream::Results)), || words::as_json(&explained))?;
     match (explained.claimant.identified, explained.course) {
@@ -54,11 +62,20 @@ fn explain<'a>(
     host: &'a Host,
 ) -> Result<Explanation<'a>, Failure> {
     let config = &host.config;
+    // As the module has it on a host of a fleet.
+    let of_fleet = host::asks_a_fleet(config).then(|| {
+        let central = Broker::link(Path::new(LINK), Owner::ROOT, PATIENCE);
+        LocalAndCentral::new(store::open(config, host.clock), central)
+    });
+    let (store, enrollments): (&dyn Store, &dyn EnrollmentStore) = match &of_fleet {
+        Some(both) => (both, both),
+        None => (&*host.accounts, &*host.accounts),
+    };
     let world = World {
         config,
         users: &SystemUsers,
-        store: &*host.accounts,
-        enrollments: &*host.accounts,
+        store,
+        enrollments,
         services: &SystemServices,
         process: Process::of_service(&arguments.service),
         host_name: "",

@@ -56,7 +56,9 @@ pub(crate) fn run(arguments: &Rename, host: &Host, output: &Output) -> Result<()
         },
     )?;
     let (old, new) = (quoted(from.as_str()), quoted(to.name.as_str()));
-    output.explain(&format!("Undo: usermod -l {old} {new}, then \"twofactor rename {new} {old}\"."));
+    // Each host has names of its own.
+    let first = if host::administers_central() { String::new() } else { format!("usermod -l {old} {new}, then ") };
+    output.explain(&format!("Undo: {first}\"twofactor rename {new} {old}\"."));
     Ok(())
 }
 

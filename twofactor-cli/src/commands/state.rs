@@ -19,7 +19,7 @@ use crate::output::{self, Output};
 use crate::terminal::{self, Yes};
 
 pub(crate) fn run(arguments: &State, host: &Host, output: &Output) -> Result<(), Failure> {
-    if administers_central() && !matches!(arguments, State::AdoptUids(_)) {
+    if administers_central() {
         // The refusal of a store that is no host's.
         host.accounts.sighting()?;
     }

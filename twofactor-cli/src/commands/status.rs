@@ -12,7 +12,7 @@ use twofactor_core::store::administration::{AccountStatus, AppStatus, Newcomer, 
 use crate::args;
 use crate::commands::{ssh_key, token};
 use crate::error::Failure;
-use crate::host::{self, Host};
+use crate::host::{self, Host, asks_a_fleet};
 use crate::output::values::{counted, csv_row, described, period};
 use crate::output::{self, Cell, Format, Output, Screen, Stream, Tint};
 
@@ -83,6 +83,9 @@ fn everybody(arguments: &args::Status, host: &Host, output: &Output) -> Result<(
         if output.format() == Format::Text {
             output.explain(&totals(&accounts, now));
         }
+    }
+    if asks_a_fleet(&host.config) && output.format() == Format::Text && !arguments.csv {
+        output.explain("Accounts of this host alone; those of the fleet are on its central machine.");
     }
     // Without the registry the list looks complete and is not.
     host.accounts.check_tokens()?;

@@ -18,6 +18,8 @@ pub(crate) enum FleetFailure {
     NoServer(PathBuf, io::Error),
     #[error("this is a host of a fleet, and {0} has no account of this host alone")]
     NotLocal(UserName),
+    #[error("{0} is not enrolled in the fleet, and has an account of this machine alone")]
+    LocalAlone(UserName),
     #[error("this machine has no central store of a fleet")]
     NotCentral,
     #[error("{0} is a host of the fleet already")]
@@ -68,7 +70,7 @@ impl FleetFailure {
             Self::NotCentral | Self::NoMember => ExitStatus::BadConfig,
             Self::Mistyped(_) => ExitStatus::CodeRefused,
             Self::Link { status, .. } => *status,
-            Self::NotLocal(_) | Self::IsThere(_) | Self::HasJoined(_) => ExitStatus::Refused,
+            Self::NotLocal(_) | Self::LocalAlone(_) | Self::IsThere(_) | Self::HasJoined(_) => ExitStatus::Refused,
         }
     }
 
@@ -87,6 +89,10 @@ impl FleetFailure {
             Self::Mistyped(_) => "twofactor host add NAME, on the central machine, shows one".to_owned(),
             Self::NoLink(..) => "install the package twofactor-link, of the same version".to_owned(),
             Self::Link { hint, .. } => hint.clone(),
+            Self::LocalAlone(_) => {
+                "--config FILE, of a configuration without [store], makes a command act on accounts of this machine"
+                    .to_owned()
+            }
             Self::NotLocal(user) => {
                 let user = quoted(user.as_str());
                 format!(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use twofactor_admin::moving_in::Refused;
 use twofactor_admin::seed_files::Rejection;
+use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::host::user::UserName;
 use twofactor_core::pam_service::findings::Place;
@@ -31,6 +32,8 @@ pub(crate) enum MovingInFailure {
     Entry { path: PathBuf, number: usize, error: Rejection },
     #[error("{} is not in this form but: {is}", path.display())]
     OtherExport { path: PathBuf, is: &'static str },
+    #[error("this machine knows no home folder of {0}, whose file is looked for there")]
+    NoHome(String),
     #[error("{} has no line of {user}", path.display())]
     NotInFile { path: PathBuf, user: String },
     #[error("{} has no entry \"{typed}\"", path.display())]
@@ -48,7 +51,7 @@ pub(crate) enum MovingInFailure {
 impl MovingInFailure {
     pub(super) fn status(&self) -> ExitStatus {
         match self {
-            Self::NoLineOf(_) | Self::NotInFile { .. } | Self::NoEntry { .. } => ExitStatus::NotThere,
+            Self::NoLineOf(_) | Self::NoHome(_) | Self::NotInFile { .. } | Self::NoEntry { .. } => ExitStatus::NotThere,
             Self::Shared(_) | Self::WasReset(_) | Self::NoUsersFile(_) | Self::SeveralEntries { .. } => {
                 ExitStatus::Refused
             }
@@ -65,6 +68,10 @@ impl MovingInFailure {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::NoLineOf(_) => Some("without --from-pam the files in the home folders are read".to_owned()),
+            Self::NoHome(user) => {
+                let user = quoted(user);
+                Some(format!("copy it here: twofactor import google-authenticator FILE --user {user}"))
+            }
             Self::SeveralEntries { .. } => Some("say which one is for this host: --entry NUMBER".to_owned()),
             Self::OtherExport { .. } => Some("\"twofactor import --help\" has a command for each form".to_owned()),
             Self::NoUsersFile(_) => {

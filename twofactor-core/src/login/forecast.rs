@@ -34,6 +34,8 @@ pub struct Forecast {
     pub another: Option<StoreError>,
     /// The time until which an attempt of this claimant is refused unseen.
     pub delayed_until: Option<UnixTime>,
+    /// True for an account of a fleet's central store, which alone knows its credentials: a right code is taken for one that counts.
+    pub is_of_fleet: bool,
 }
 
 /// The end of a login.
@@ -83,13 +85,14 @@ pub fn forecast(
 ) -> Forecast {
     let known = Known::of(claimant, factors, world, accounts);
     let (right, without) = endings(course, claimant, &known, world);
-    let Known { credentials, another, delayed_until, .. } = known;
+    let Known { credentials, another, delayed_until, of_fleet, .. } = known;
+    let is_of_fleet = of_fleet.is_some();
     let credentials = credentials.unwrap_or_default();
     let keys: Vec<Attestation> = credentials.iter().filter_map(|one| attestation(one.kind)).collect();
     let is_asked = matches!(course, Ok(Course::Code | Course::Combined));
     let with_key = (!keys.is_empty() && is_asked)
         .then(|| key_obstacle(&keys, factors, claimant.service, world).map_or(Ok(()), Err));
-    Forecast { right, without, with_key, credentials, another, delayed_until }
+    Forecast { right, without, with_key, credentials, another, delayed_until, is_of_fleet }
 }
 
 /// The attestation of an ssh key; `None` for every other kind.
@@ -109,6 +112,8 @@ struct Known {
     problem: Option<Reason>,
     another: Option<StoreError>,
     delayed_until: Option<UnixTime>,
+    /// Of an account that `accounts` does not have and the login's store does: its end without phone and token.
+    of_fleet: Option<LoginEnd>,
 }
 
 impl Known {
@@ -117,7 +122,7 @@ impl Known {
             Ok(person) => person,
             Err(unidentified) => {
                 let credentials = Err(unidentified.reason());
-                return Self { credentials, problem: None, another: None, delayed_until: None };
+                return Self { credentials, problem: None, another: None, delayed_until: None, of_fleet: None };
             }
         };
         // Of a program without root the address is a claim.
@@ -126,14 +131,19 @@ impl Known {
             Process::Roots | Process::ItsUsers => accounts.blocked_until(&person.name, Count::Logins, &claimant.source),
         };
         let delayed_until = delayed_until.ok().flatten();
-        let known = Self { credentials: Err(Reason::NotEnrolled), problem: None, another: None, delayed_until };
+        let credentials_of_none = Err(Reason::NotEnrolled);
+        let known =
+            Self { credentials: credentials_of_none, problem: None, another: None, delayed_until, of_fleet: None };
         match account_of(person, world, accounts) {
-            Ok(Some(status)) => Self {
+            Ok(Account::Here(status)) => Self {
                 problem: status.tokens_problem.as_ref().map(StoreError::reason),
                 credentials: Ok(credentials(&status, factors)),
                 ..known
             },
-            Ok(None) => known,
+            Ok(Account::None) => known,
+            Ok(Account::OfFleet) => {
+                Self { credentials: Ok(Vec::new()), of_fleet: Some(by_recovery_code(person, factors, world)), ..known }
+            }
             Err(error @ StoreError::UidChanged { .. }) => {
                 Self { credentials: Err(error.reason()), another: Some(error), ..known }
             }
@@ -142,21 +152,38 @@ impl Known {
     }
 }
 
-/// The view of the account that a login would open; `None` when the user is not enrolled.
-fn account_of(
-    person: &Person,
-    world: &World<'_>,
-    accounts: &dyn Administration,
-) -> Result<Option<AccountStatus>, StoreError> {
+/// The account that a login would open.
+enum Account {
+    /// The user is not enrolled.
+    None,
+    /// It is in the files of this host.
+    Here(Box<AccountStatus>),
+    /// It is in the central store of a fleet.
+    OfFleet,
+}
+
+fn account_of(person: &Person, world: &World<'_>, accounts: &dyn Administration) -> Result<Account, StoreError> {
     // A login does not take a missing folder for absence, as the tool does elsewhere.
     match world.store.presence(&person.name)? {
-        Presence::Absent(_) => return Ok(None),
+        Presence::Absent(_) => return Ok(Account::None),
         Presence::Enrolled => {}
     }
     match accounts.check_owner(person) {
         Err(error @ StoreError::UidChanged { .. }) => Err(error),
         // An unreadable account is met again.
-        Ok(()) | Err(_) => accounts.status(&person.name),
+        Ok(()) | Err(_) => {
+            let status = accounts.status(&person.name)?;
+            Ok(status.map_or(Account::OfFleet, |status| Account::Here(Box::new(status))))
+        }
+    }
+}
+
+/// The end of a login with a recovery code, of a user whose account is in another store.
+fn by_recovery_code(person: &Person, factors: Factors, world: &World<'_>) -> LoginEnd {
+    match world.store.recovery_left(person) {
+        Ok(Some(1..)) if factors.include(FactorKind::Recovery) => LoginEnd::Success,
+        Ok(_) => LoginEnd::refused(Reason::WrongCode),
+        Err(error) => LoginEnd::refused(error.reason()),
     }
 }
 
@@ -229,6 +256,9 @@ fn endings(
             (Some(reason), _) | (None, &Err(reason)) => both(reason),
             (None, Ok(_)) if known.delayed_until.is_some() => both(Reason::Throttled),
             (None, Ok(credentials)) => {
+                if let Some(without) = known.of_fleet {
+                    return (LoginEnd::Success, without);
+                }
                 let is_recovery = |one: &&Credential| one.kind == FactorKind::Recovery;
                 // A key answers no prompt.
                 let answers = credentials.iter().filter(|one| attestation(one.kind).is_none());

@@ -24,6 +24,13 @@ fn backed_up_otherwise() -> StoreError {
     CentralError::refused("write backups", "pg_dump --schema=twofactor; and keep a copy of the file of seed_key")
 }
 
+fn restored_otherwise() -> StoreError {
+    CentralError::refused(
+        "read backups",
+        "pg_restore, of a dump of the schema twofactor; with the file of seed_key of its time",
+    )
+}
+
 impl StateIdentity for Central {
     fn sighting(&self) -> Result<Sighting, StoreError> {
         Err(no_files())
@@ -84,7 +91,7 @@ impl StateBackup for Central {
     }
 
     fn restore(&self, _: Destination, _: &mut NextRecord<'_>, _: RecoveryCodes) -> Result<Restored, RestoreError> {
-        Err(backed_up_otherwise().into())
+        Err(restored_otherwise().into())
     }
 
     fn remember_backup(&self, _: &LastBackup) -> Result<(), StoreError> {

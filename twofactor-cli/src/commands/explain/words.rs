@@ -43,6 +43,8 @@ pub(super) fn as_text(explained: &Explanation<'_>, screen: Screen) -> String {
     if let Some(another) = &explained.forecast.another {
         page.row("Enrolled", &another.to_string());
         page.row("Enrolled", &another.hint());
+    } else if explained.forecast.is_of_fleet {
+        page.row("Enrolled", "in the fleet; \"twofactor status\" on its central machine says what");
     } else if explained.claimant.identified.is_ok() && explained.forecast.credentials.is_empty() {
         page.row("Enrolled", "no second factor");
     }
@@ -318,6 +320,7 @@ pub(super) fn as_json(explained: &Explanation<'_>) -> Value {
             "asked": with_key.is_err(),
             "because": with_key.as_ref().err().map(ToString::to_string),
         })),
+        "fleet": explained.forecast.is_of_fleet,
         "blocked_until": explained.forecast.delayed_until.map(|until| until.to_string()),
         "right_code": ending_as_json(explained.right),
         "no_phone": ending_as_json(explained.without),

@@ -8,6 +8,7 @@ use nix::unistd::{Uid, User};
 use twofactor_admin::moving_in::Arrival;
 use twofactor_admin::moving_in::google_authenticator::{LARGEST, read};
 use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::{Person, Uid as PersonUid};
 use twofactor_core::pam_service::modules::GOOGLE_AUTHENTICATOR;
 use twofactor_core::pam_service::{self, Line, Service};
 
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &GoogleAuthenticator, host: &Host, output: &Output)
     let mut candidates = Vec::new();
     match &arguments.user {
         Some(typed) => {
-            let user = entry(host::known_person(typed)?.name.as_str())?;
+            let user = reader(&host::known_person(typed)?, &places)?;
             let none = || Failure::InputFile {
                 path: places.first().map_or_else(PathBuf::new, |place| place.path(&user)),
                 error: io::Error::from(io::ErrorKind::NotFound),
@@ -187,6 +188,19 @@ fn named_or_numbered(name: &str) -> Result<User, Failure> {
     match name.parse() {
         Ok(uid) => User::from_uid(Uid::from_raw(uid)).ok().flatten().ok_or_else(unknown),
         Err(_) => entry(name),
+    }
+}
+
+/// The entry of a person in the user database. For one of whom this machine knows the name alone a file that was typed is read as root,
+/// whose it has to be; there is no home folder to look into.
+fn reader(person: &Person, places: &[Place]) -> Result<User, Failure> {
+    let is_typed = places.iter().all(|place| matches!(place, Place::Typed(_)));
+    match entry(person.name.as_str()) {
+        Err(Failure::UnknownUser(_)) if person.uid == PersonUid::NONE && is_typed => {
+            Ok(User { name: person.name.to_string(), ..entry("root")? })
+        }
+        Err(Failure::UnknownUser(name)) if person.uid == PersonUid::NONE => Err(MovingInFailure::NoHome(name).into()),
+        found => found,
     }
 }
 

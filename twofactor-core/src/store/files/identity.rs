@@ -74,6 +74,10 @@ impl StateIdentity for Files {
 
     fn claimed_folder(&self) -> Result<Folder, StoreError> {
         self.claim()?;
+        // What comes to stand in a new state must not stand there without the folder of users: logins would take that for lost.
+        if matches!(self.users_folder(), Ok(None)) {
+            self.users_folder_or_new()?;
+        }
         self.state_folder_or_new()
     }
 }
@@ -400,6 +404,19 @@ mod tests {
         fs::create_dir(host.state().join("lost+found")).unwrap();
         assert!(host.is_new(), "a new file system");
         assert!(!host.marker().exists(), "looking changes nothing");
+    }
+
+    #[test]
+    fn a_folder_that_is_asked_for_without_an_identity_makes_no_state_that_seems_to_have_lost_its_users() {
+        for is_there in [false, true] {
+            let host = Host::new();
+            if is_there {
+                Host::folder(&host.state());
+            }
+            let folder = host.files().marked_by(None).claimed_folder().unwrap();
+            folder.make_folder("services").unwrap();
+            assert!(host.is_new(), "{is_there}");
+        }
     }
 
     #[test]

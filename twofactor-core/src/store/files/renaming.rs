@@ -96,7 +96,8 @@ impl Renaming<'_> {
         let line = if run == Run::Repeated {
             None
         } else {
-            let uids = Record::new(Event::AccountRenamed).with_some("uid_before", seen.uid()).with("uid", to.uid);
+            let uids = Record::new(Event::AccountRenamed).with_some("uid_before", seen.uid());
+            let uids = uids.with_some("uid", to.uid.known());
             Some(edit.record_rename(from, &to.name, uids.pairs())?)
         };
         edit.commit()?;
