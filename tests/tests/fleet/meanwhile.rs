@@ -24,6 +24,8 @@ pub(super) struct Logins {
     pub(super) stop: AtomicBool,
     /// Pairs of users who have logged in.
     pub(super) count: AtomicUsize,
+    /// Pairs that wait, while this is not 0: they log in behind what happens meanwhile, however long that takes.
+    pub(super) kept_back: AtomicUsize,
 }
 
 impl Logins {
@@ -31,6 +33,10 @@ impl Logins {
     /// accepted.
     pub(super) fn go_on(&self, users: &[Enrolled], web1: &mut Connection, desk: &Asking, pause: Duration) {
         for (number, pair) in (1..).zip(users.chunks_exact(2)) {
+            let left = users.len() / 2 - self.so_far();
+            while left <= self.kept_back.load(Ordering::SeqCst) && !self.stop.load(Ordering::SeqCst) {
+                thread::sleep(pause);
+            }
             if self.stop.load(Ordering::SeqCst) {
                 break;
             }
