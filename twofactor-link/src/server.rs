@@ -27,7 +27,7 @@ const KEPT: usize = 8;
 /// Most questions that it is asked at once. A server judges fewer of one host at a time.
 const AT_ONCE: usize = 32;
 
-/// One that was silent for longer is not asked: a firewall may have forgotten it without a word.
+/// One that was silent for longer is closed: a firewall may have forgotten it without a word.
 const IDLE: Duration = Duration::from_mins(1);
 
 /// For so long an answer over a kept connection is waited for. Then there is time left for a new one. The times of a server
@@ -45,13 +45,15 @@ pub(crate) struct Server {
 
 #[derive(Default)]
 struct State {
-    /// With the time of its last answer.
-    kept: Vec<(Connection, Instant)>,
+    kept: Kept<Connection>,
     /// Until then it is not asked, for this failure.
     paused: Option<(Instant, Failure)>,
     /// The questions that it is asked.
     asked: usize,
 }
+
+/// Connections for the next questions, each with the time of its last answer, which rises.
+struct Kept<C>(Vec<(C, Instant)>);
 
 /// The reason for which a server has not answered.
 #[derive(Debug, Clone)]
@@ -114,9 +116,8 @@ impl Server {
         let _turn = self.turn(deadline)?;
         // One with a certificate that was renewed since ends some day.
         let tls = self.tls.config();
-        let kept = self.state().kept.pop();
-        let kept = kept.filter(|(connection, since)| connection.is_with(&tls) && since.elapsed() < IDLE);
-        if let Some((mut connection, _)) = kept
+        let kept = self.state().kept.take(Instant::now()).filter(|connection| connection.is_with(&tls));
+        if let Some(mut connection) = kept
             && let Ok(answer) = connection.exchange(question, deadline.min(Instant::now() + SOON))
         {
             self.keep(connection);
@@ -145,7 +146,7 @@ impl Server {
         let why = format!("{}: {}", self.address(), in_words(error));
         let failure = Failure { why, was_at_once: is_refusal(error) && began.elapsed() < NO_TIME };
         let mut state = self.state();
-        state.kept.clear();
+        state.kept = Kept::default();
         state.paused = Some((Instant::now() + PAUSE, failure.clone()));
         failure
     }
@@ -153,9 +154,33 @@ impl Server {
     fn keep(&self, connection: Connection) {
         let mut state = self.state();
         state.paused = None;
-        if state.kept.len() < KEPT {
-            state.kept.push((connection, Instant::now()));
+        state.kept.keep(connection, Instant::now());
+    }
+}
+
+impl<C> Default for Kept<C> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<C> Kept<C> {
+    /// The connection that was used last.
+    fn take(&mut self, now: Instant) -> Option<C> {
+        self.close_idle(now);
+        self.0.pop().map(|(connection, _)| connection)
+    }
+
+    /// Keeps one that has answered now.
+    fn keep(&mut self, connection: C, now: Instant) {
+        self.close_idle(now);
+        if self.0.len() < KEPT {
+            self.0.push((connection, now));
         }
+    }
+
+    fn close_idle(&mut self, now: Instant) {
+        self.0.retain(|(_, since)| now.saturating_duration_since(*since) < IDLE);
     }
 }
 
@@ -177,4 +202,32 @@ fn is_late(error: &io::Error) -> bool {
 fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn connections_that_were_silent_for_a_minute_are_closed_when_another_is_taken_or_kept() {
+        let (opened, began) = (Rc::new(()), Instant::now());
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let open = || Rc::strong_count(&opened) - 1;
+        let mut kept = Kept::default();
+        for seconds in [0, 1, 30] {
+            kept.keep(Rc::clone(&opened), after(seconds));
+        }
+        let taken = kept.take(after(60));
+        assert!(taken.is_some());
+        assert_eq!(open(), 2, "the one of 1 s, and the one that was taken");
+        kept.keep(taken.unwrap(), after(61));
+        assert_eq!(open(), 1);
+        assert!(kept.take(after(121)).is_none());
+        assert_eq!(open(), 0);
+        for _ in 0..2 * KEPT {
+            kept.keep(Rc::clone(&opened), after(122));
+        }
+        assert_eq!(open(), KEPT);
+    }
 }

@@ -13,4 +13,4 @@ mod opening;
 
 pub use checking::check;
 pub(crate) use judging::InFiles;
-pub use opening::{accounts, hosts, keys_in_use, reseal};
+pub use opening::{accounts, hosts, keys_in_use, note_keys, reseal};

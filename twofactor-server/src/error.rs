@@ -36,6 +36,17 @@ pub enum ServerError {
         /// The schema of this server.
         server: i32,
     },
+    /// The schema is older than this program, which leaves it as it is.
+    #[error("the database has schema {schema}, and this program has schema {server}: a server of it has to run once")]
+    OldSchema {
+        /// The schema of the database.
+        schema: i32,
+        /// The schema of this program.
+        server: i32,
+    },
+    /// There are no tables.
+    #[error("there are no tables yet")]
+    NoTables,
     /// The key that this server seals with is about to be taken away.
     #[error(
         "this server seals with key {sealing}, and the store takes nothing that is sealed with a key older than {oldest}"
@@ -268,6 +279,8 @@ impl Unusable for ServerError {
             Self::ConnectionString(_) => "see postgresql in [store] of twofactor.toml(5)".to_owned(),
             Self::Database(_) | Self::NoConnection(_) | Self::Late(_) => "twofactor-server check".to_owned(),
             Self::TooNew { .. } => "upgrade twofactor-server on this machine".to_owned(),
+            Self::OldSchema { .. } => "restart twofactor-server on this machine: it upgrades the tables".to_owned(),
+            Self::NoTables => "start twofactor-server: it makes them".to_owned(),
             Self::TooOld(_) => "upgrade PostgreSQL".to_owned(),
             Self::ReadOnly => "name the primary, or add target_session_attrs=read-write".to_owned(),
             Self::EndsSoon(_) => "put a newer certificate in its place, and restart the server".to_owned(),

@@ -29,7 +29,7 @@ pub use central::{Central, CentralError};
 pub use database::key_table::{KeyTable, KeyUse};
 pub use embedded::{
     accounts as embedded_accounts, check as check_embedded, hosts as embedded_hosts,
-    keys_in_use as keys_in_use_embedded, reseal as reseal_embedded,
+    keys_in_use as keys_in_use_embedded, note_keys as note_keys_embedded, reseal as reseal_embedded,
 };
 pub use error::ServerError;
 pub use hosts::fleet_hosts::FleetHosts;

@@ -9,13 +9,14 @@ use twofactor_tests::artifacts::{debug, link, server};
 use twofactor_tests::private_host::private_host;
 use twofactor_tests::terminal::{Size, Terminal};
 
-use super::program::{Machine, said};
-use super::renewal::{Activated, central};
+use super::embedded::Files;
+use super::program::{Backing, Machine, said};
+use super::renewal::{Activated, central, of_its_own};
 use super::tokens::{self, Fob};
 use super::*;
 
 /// The entries that `twofactor log` shows of the audit.
-fn log(machine: &Machine, arguments: &[&str]) -> Vec<Value> {
+fn log<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> Vec<Value> {
     let output = machine.tool(&[&["log", "--json-lines"], arguments].concat());
     assert!(output.status.success(), "{}", said(&output));
     let entries = String::from_utf8(output.stdout).unwrap();
@@ -92,6 +93,59 @@ fn the_log_has_hosts_keys_and_secrets_that_were_shown_and_no_change_that_was_non
             (&"app".into(), &"root".into())
         );
         assert_eq!((find("fleet-joined").len(), find("host-revoked").len()), (1, 1));
+    });
+}
+
+#[test]
+fn the_log_of_a_fleet_in_files_has_hosts_that_come_and_go_and_changes_of_keys() {
+    let _ = (server(), link(), debug());
+    private_host(|_| {
+        let machine = of_its_own(Machine::on(Files::new()));
+        let _serving = machine.serve();
+        let host = Activated::joined(&machine, "web1");
+        let first = host.serial();
+        assert!(host.run(&["renew", "--now"]).status.success());
+        let second = host.serial();
+        for arguments in [["host", "add", "web2", "--group", "staff"].as_slice(), &["host", "revoke", "web1"]] {
+            assert!(machine.tool(arguments).status.success(), "{arguments:?}");
+        }
+        // There is nothing to revoke.
+        let _ = machine.tool(&["host", "revoke", "web1"]);
+        for arguments in [["key", "rotate"].as_slice(), &["key", "rotate", "--seal"], &["key", "reseal"]] {
+            assert!(machine.run(arguments).status.success(), "{arguments:?}");
+        }
+        assert!(machine.run(&["key", "retire"]).status.success());
+
+        let rows = "select group_concat(host || '|' || event || '|' || detail || '|' || coalesce(who, ''), char(10))
+            from (select * from audit order by number)";
+        let expected = format!(
+            "web1|host-added||root\nweb1|fleet-joined|{first}|\nweb1|certificate-renewed|{second}|\n\
+             web2|host-added|staff|root\nweb1|host-revoked||root\n|keys-changed| change=added keys=2|root\n\
+             |keys-changed| change=sealing keys=2|root\n|keys-changed| change=retired keys=1|root"
+        );
+        assert_eq!(machine.postgres.sql(rows), expected);
+        let entries = log(&machine, &[]);
+        let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        let read: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                ["event", "member", "groups", "certificate", "change", "keys", "by"].map(|key| text(entry, key))
+            })
+            .map(|words| words.join("|"))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                "host-added|web1|||||root".to_owned(),
+                format!("fleet-joined|web1||{first}|||"),
+                format!("certificate-renewed|web1||{second}|||"),
+                "host-added|web2|staff||||root".to_owned(),
+                "host-revoked|web1|||||root".to_owned(),
+                "keys-changed||||added|2|root".to_owned(),
+                "keys-changed||||sealing|2|root".to_owned(),
+                "keys-changed||||retired|1|root".to_owned(),
+            ]
+        );
     });
 }
 

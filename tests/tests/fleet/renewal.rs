@@ -118,7 +118,7 @@ pub(super) fn central() -> Option<Machine> {
     Some(of_its_own(Machine::new()?))
 }
 
-fn of_its_own<S: Backing>(machine: Machine<S>) -> Machine<S> {
+pub(super) fn of_its_own<S: Backing>(machine: Machine<S>) -> Machine<S> {
     machine.make_keys();
     machine.configure_own(&["localhost"], "");
     machine

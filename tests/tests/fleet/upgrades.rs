@@ -148,6 +148,46 @@ fn every_kind_of_change(machine: &Machine, desk: &Asking, web1: &Member) {
     until("the server says that it runs", || machine.postgres.sql(seen) != "0");
 }
 
+/// An older version that no program had: nothing has to be made to upgrade it.
+const OLDER: &str = "update twofactor.store set version = -1";
+
+#[test]
+fn no_command_upgrades_an_older_schema_and_a_server_does() {
+    let Some(machine) = Machine::with("") else { return };
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    Enrolled::at(&fleet.host("desk"), "alice");
+    drop(fleet);
+    machine.postgres.sql(OLDER);
+    let store = || machine.postgres.sql("select version, oldest_server, oldest_key from twofactor.store");
+    let found = "schema -1, and this program has schema 1";
+    for output in [
+        machine.run(&["check"]),
+        machine.run(&["key", "status"]),
+        machine.run(&["key", "reseal"]),
+        machine.tool(&["status"]),
+        machine.tool(&["unlock", "alice"]),
+    ] {
+        assert!(!output.status.success() && said(&output).contains(found), "{}", said(&output));
+        assert!(said(&output).contains("restart twofactor-server"), "{}", said(&output));
+        assert_eq!(store(), "-1|1|1", "{}", said(&output));
+    }
+    let _serving = machine.serve();
+    assert_eq!(store(), "1|1|1");
+    for output in [machine.run(&["check"]), machine.tool(&["status"])] {
+        assert!(output.status.success(), "{}", said(&output));
+    }
+}
+
+#[test]
+fn commands_that_look_make_no_store() {
+    let Some(machine) = Machine::with("") else { return };
+    for arguments in [["check"].as_slice(), &["key", "status"]] {
+        let output = machine.run(arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(machine.postgres.sql("select to_regclass('twofactor.store') is null"), "t", "{}", said(&output));
+    }
+}
+
 #[test]
 fn a_newer_schema_that_takes_something_away_stops_older_servers_until_it_is_put_back() {
     let Some(machine) = Machine::with(&format!("[[host]]\nname = \"{WEB1}\"\n")) else { return };

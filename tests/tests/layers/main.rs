@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use imports::{Arrow, Imports};
-use twofactor_tests::artifacts::{debug, workspace};
+use twofactor_tests::artifacts::{self, debug, workspace};
 use twofactor_tests::checkout::files_below;
 
 /// The crates.
@@ -222,6 +222,39 @@ fn the_module_needs_neither_sqlite_nor_the_crates_that_it_brings() {
         assert!(needed_by("twofactord").contains(name), "the broker no longer needs {name}");
         assert!(!module.contains(name), "the module needs {name}");
     }
+}
+
+#[test]
+fn the_module_needs_no_crate_of_networks_and_asks_libc_for_no_address() {
+    let (module, link, server) =
+        (needed_by("pam_twofactor"), needed_by("twofactor-link"), needed_by("twofactor-server"));
+    for (users, name) in [
+        (&link, "rustls"),
+        (&link, "ring"),
+        (&link, "twofactor-net"),
+        (&server, "tokio"),
+        (&server, "tokio-postgres"),
+        (&server, "mio"),
+        (&server, "socket2"),
+    ] {
+        assert!(users.contains(name), "the fleet no longer needs {name}");
+        assert!(!module.contains(name), "the module needs {name}");
+    }
+    // It connects to a socket of this host, and so does the link, which looks up names beside that.
+    let (module, link) = (imported_by(&debug().module), imported_by(artifacts::link()));
+    assert!(module.contains("connect") && link.contains("connect"));
+    assert!(link.contains("getaddrinfo"), "{link:?}");
+    for function in ["getaddrinfo", "gethostbyname", "bind", "listen", "accept4"] {
+        assert!(!module.contains(function), "the module calls {function}");
+    }
+}
+
+/// The functions that a program or library takes from others.
+fn imported_by(file: &Path) -> BTreeSet<String> {
+    let output = Command::new("readelf").args(["--dyn-syms", "--wide"]).arg(file).output().expect("readelf runs");
+    let symbols = String::from_utf8(output.stdout).unwrap();
+    let undefined = symbols.lines().filter_map(|line| line.split_once(" UND ")?.1.split(['@', ' ']).next());
+    undefined.map(str::to_owned).collect()
 }
 
 /// How a command begins that somebody is told to run.

@@ -19,6 +19,7 @@ use crate::answers::guesses::Guesses;
 use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_register, refusal};
 use crate::answers::own_changes::answered;
 use crate::clocks::agreed;
+use crate::database::schema::Tables;
 use crate::database::tables::{Database, Found, Note, Written};
 use crate::error::ServerError;
 use crate::inventory::{self, Registered, Registering, looking};
@@ -54,7 +55,7 @@ pub(crate) struct InDatabase {
 impl InDatabase {
     /// Opens the store behind a connection string.
     pub(crate) async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
-        let database = Arc::new(Database::open(postgresql, keys).await?.answering_links());
+        let database = Arc::new(Database::open(postgresql, keys, Tables::Upgraded).await?.answering_links());
         let decoy = Decoy::new(SystemClock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;

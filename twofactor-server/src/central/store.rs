@@ -9,6 +9,7 @@ use twofactor_core::host::clock::{Clock, UnixTime};
 use twofactor_core::store::one_account::Decoy;
 use twofactor_core::store::{StoreError, VerificationRules};
 
+use crate::database::schema::Tables;
 use crate::database::tables::Database;
 use crate::error::ServerError;
 use crate::postgresql::Postgresql;
@@ -36,7 +37,7 @@ impl Central {
     ) -> Result<Self, ServerError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ServerError::NoConnection(error.to_string()))?;
-        let database = runtime.block_on(Database::open(postgresql, keys))?;
+        let database = runtime.block_on(Database::open(postgresql, keys, Tables::Made))?;
         let decoy = Decoy::new(clock.now()?).map_err(|_| ServerError::NoRandomness)?;
         let rules = VerificationRules::of(config);
         let (runtime, database) = (Arc::new(runtime), Arc::new(database));

@@ -70,14 +70,8 @@ impl Audit {
 fn past(row: &Row) -> Result<PastChange, ServerError> {
     let number: i64 = row.try_get(0)?;
     let at = UnixTime::from_seconds(u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default());
-    let [host, name, event, detail]: [&str; 4] = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
-    let who = row.try_get::<_, Option<String>>(6)?.unwrap_or_default();
-    let read = match Event::from_word(event) {
-        Some(event) => of_change(event, host, name, detail).map(|pairs| (event, pairs)),
-        None => by_host(host, name, event, detail),
-    };
-    let (event, pairs) = read.ok_or_else(|| ServerError::DamagedToken(format!("audit {number}")))?;
-    Ok(PastChange { at, who, event, pairs })
+    let about: [&str; 4] = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
+    in_words(at, row.try_get(6)?, about).ok_or_else(|| ServerError::DamagedToken(format!("audit {number}")))
 }
 
 /// The objects of a change; `None` where the row is none of ours.
@@ -93,10 +87,17 @@ fn of_change(event: Event, host: &str, name: &str, detail: &str) -> Option<Pairs
     })
 }
 
-/// The row of a host's question in the words of the log; `None` for one that it has no word for.
-pub(crate) fn judged(at: UnixTime, host: &str, name: &str, question: &str, detail: &str) -> Option<PastChange> {
-    let (event, pairs) = by_host(host, name, question, detail)?;
-    Some(PastChange { at, who: String::new(), event, pairs })
+/// A row (host, name, event, detail) in the words of the log; `None` for one that it has no word for.
+pub(crate) fn in_words(
+    at: UnixTime,
+    who: Option<String>,
+    [host, name, event, detail]: [&str; 4],
+) -> Option<PastChange> {
+    let (event, pairs) = match Event::from_word(event) {
+        Some(event) => (event, of_change(event, host, name, detail)?),
+        None => by_host(host, name, event, detail)?,
+    };
+    Some(PastChange { at, who: who.unwrap_or_default(), event, pairs })
 }
 
 /// The judgement of a host's question.

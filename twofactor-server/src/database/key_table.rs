@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_postgres::types::Type;
-use twofactor_core::log::record::{Event, Record};
+use twofactor_core::log::record::Record;
 
+use crate::database::schema::Tables;
 use crate::database::tables::{Database, FRESH};
 use crate::error::ServerError;
 use crate::inventory::{Purpose, Transaction};
@@ -28,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct KeyTable(Database);
 
 /// The use of a store's keys.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct KeyUse {
     /// The number of records of each key, in all columns.
     pub records: Vec<(i32, i64)>,
@@ -39,11 +40,19 @@ pub struct KeyUse {
 impl KeyTable {
     /// Opens the store behind a connection string.
     pub async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
-        Ok(Self(Database::open(postgresql, keys).await?))
+        Ok(Self(Database::open(postgresql, keys, Tables::Made).await?))
     }
 
-    /// Looks at the use of all keys.
-    pub async fn in_use(&self) -> Result<KeyUse, ServerError> {
+    /// The use of all keys of the store behind a connection string, which is left as it is. Without tables there are no records.
+    pub async fn use_of(postgresql: Postgresql, keys: Keys) -> Result<KeyUse, ServerError> {
+        match Database::open(postgresql, keys, Tables::Present).await {
+            Ok(database) => Self(database).in_use().await,
+            Err(ServerError::NoTables) => Ok(KeyUse::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn in_use(&self) -> Result<KeyUse, ServerError> {
         // All records are read: more than a login waits for.
         let rows = self.0.ask_within(PATIENCE, &sealed_columns::count_by_key(), &[]).await?;
         let records = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
@@ -68,12 +77,10 @@ impl KeyTable {
         Ok(())
     }
 
-    /// Notes in the audit that `who` is about to change the keys: `change` is done to these.
-    pub async fn note(&self, who: &str, change: &str, keys: &[i32]) -> Result<(), ServerError> {
+    /// Notes in the audit that `who` is about to change the keys.
+    pub async fn note(&self, who: &str, change: &Record) -> Result<(), ServerError> {
         const NOTE: &str = "insert into twofactor.audit (host, name, event, detail, who) values ('', '', $1, $2, $3)";
-        let numbers = keys.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
-        let record = Record::new(Event::KeysChanged).with("change", change).with("keys", numbers);
-        let (event, detail) = (record.event().word(), record.pairs());
+        let (event, detail) = (change.event().word(), change.pairs());
         self.0.ask(NOTE, &[(&event, Type::TEXT), (&detail, Type::TEXT), (&who, Type::TEXT)]).await.map(drop)
     }
 }

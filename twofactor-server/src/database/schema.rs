@@ -23,6 +23,17 @@ pub(crate) const VERSION: i32 = 1;
 /// The advisory lock of migrations: "twofactor" in ASCII, cut to eight bytes.
 const LOCK: i64 = 0x7477_6f66_6163_746f;
 
+/// The tables that an opened store may need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// They are made, or brought to this server's version: for a server.
+    Upgraded,
+    /// They are made where there are none: for a command that changes the store. An upgrade is left to a server.
+    Made,
+    /// They are there: for a command that looks.
+    Present,
+}
+
 /// The store as a server finds it.
 pub(crate) struct Found {
     /// The random name of the store. Records of one store are none of another.
@@ -55,6 +66,12 @@ impl Demands {
         if oldest > VERSION { Err(ServerError::TooNew { schema, oldest, server: VERSION }) } else { Ok(schema) }
     }
 
+    /// The same, where no server has to upgrade the schema first.
+    pub(crate) fn current(self) -> Result<i32, ServerError> {
+        let schema = self.version()?;
+        if schema < VERSION { Err(ServerError::OldSchema { schema, server: VERSION }) } else { Ok(schema) }
+    }
+
     /// Refuses a server that is too old, or that seals with a key which is about to be taken away.
     pub(crate) fn met_with(self, sealing: i32) -> Result<(), ServerError> {
         self.version()?;
@@ -66,14 +83,23 @@ impl Demands {
 /// All of a store's row, behind its demands.
 const WHOLE: &str = "select version, oldest_server, oldest_key, id, digest_key, digest_sealed from twofactor.store";
 
-/// Finds the store, which is made or brought to this server's version where it is not there yet: else by one statement.
-pub(crate) async fn find(client: &mut Client) -> Result<Found, ServerError> {
+/// Finds the store. By one statement, unless its tables have to be made or upgraded.
+pub(crate) async fn find(client: &mut Client, tables: Tables) -> Result<Found, ServerError> {
     match client.query_typed_one(WHOLE, &[]).await {
-        Ok(row) if Demands::of(&row, 0)?.version()? >= VERSION => found(&row),
-        Ok(_) => migrate(client).await,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => migrate(client).await,
+        Ok(row) if version(&row, tables)? >= VERSION => found(&row),
+        Ok(_) => migrate(client, tables).await,
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => match tables {
+            Tables::Upgraded | Tables::Made => migrate(client, tables).await,
+            Tables::Present => Err(ServerError::NoTables),
+        },
         Err(error) => Err(error.into()),
     }
+}
+
+/// The version of a store, from [`WHOLE`] of its row. Refuses an older one that is not to be upgraded.
+fn version(row: &Row, tables: Tables) -> Result<i32, ServerError> {
+    let demands = Demands::of(row, 0)?;
+    if tables == Tables::Upgraded { demands.version() } else { demands.current() }
 }
 
 fn found(row: &Row) -> Result<Found, ServerError> {
@@ -81,15 +107,14 @@ fn found(row: &Row) -> Result<Found, ServerError> {
 }
 
 /// Brings the schema to this server's version. A newer one is left alone where its migrations say that this server may use it.
-async fn migrate(client: &mut Client) -> Result<Found, ServerError> {
+async fn migrate(client: &mut Client, tables: Tables) -> Result<Found, ServerError> {
     // Whatever the database's default is: what the server before has made must be seen once the lock is held.
     let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     transaction.query_typed("select pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
     transaction.batch_execute("create schema if not exists twofactor").await?;
     let present = "select to_regclass('twofactor.store') is not null";
     let is_new = !transaction.query_typed_one(present, &[]).await?.try_get::<_, bool>(0)?;
-    let version =
-        if is_new { 0 } else { Demands::of(&transaction.query_typed_one(WHOLE, &[]).await?, 0)?.version()? };
+    let version = if is_new { 0 } else { version(&transaction.query_typed_one(WHOLE, &[]).await?, tables)? };
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     for migration in MIGRATIONS.iter().skip(done) {
         transaction.batch_execute(migration).await?;

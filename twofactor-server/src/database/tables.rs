@@ -21,7 +21,7 @@ use crate::answers::judged::Counted;
 use crate::database::circuit::Circuit;
 use crate::database::in_use::InUse;
 use crate::database::looks::look;
-use crate::database::schema::{self, Demands};
+use crate::database::schema::{self, Demands, Tables};
 use crate::database::sealed_row::sealed;
 use crate::database::statements::{COUNT_REFUSAL, IN_VAIN, IN_VAIN_UNKEPT, INSERT, UPDATE, UPDATE_UNKEPT};
 use crate::error::ServerError;
@@ -119,8 +119,8 @@ pub(crate) enum Written {
 pub(crate) type Parameters<'p> = [(&'p (dyn ToSql + Sync), Type)];
 
 impl Database {
-    /// Opens the store behind a connection string, and brings its schema to this server's version.
-    pub(crate) async fn open(postgresql: Postgresql, keys: Keys) -> Result<Self, ServerError> {
+    /// Opens the store behind a connection string, with its tables.
+    pub(crate) async fn open(postgresql: Postgresql, keys: Keys, tables: Tables) -> Result<Self, ServerError> {
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_connect(Config::new(), postgresql.clone(), ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
@@ -131,7 +131,7 @@ impl Database {
             .build()
             .map_err(|error| ServerError::NoConnection(error.to_string()))?;
         let mut client = pool.get().await?;
-        let found = within(PATIENCE * 4, schema::find(&mut client)).await??;
+        let found = within(PATIENCE * 4, schema::find(&mut client, tables)).await??;
         let seals = Seals::new(found.store, keys);
         let seals = within(PATIENCE, with_digest_secret(&client, seals, found.digest_secret)).await??;
         drop(client);

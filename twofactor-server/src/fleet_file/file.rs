@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::trusted::Folder;
+use twofactor_core::log::record::{Event, Record};
 
 use super::place::{PATIENCE, Place, unusable};
 use crate::error::ServerError;
@@ -142,6 +143,12 @@ impl FleetFile {
         Ok(done)
     }
 
+    /// Notes in the audit that `who` is about to change the keys, with the pairs of `change`.
+    pub(crate) fn note_keys(&self, who: &str, change: &Record) -> Result<(), ServerError> {
+        let now = present()?;
+        self.write(Durable::Now, |file| noted(file, now, Some(who), ("", change.event(), change.pairs())))
+    }
+
     /// The keys of the records, with the number of records of each.
     pub(crate) fn keys_in_use(&self) -> Result<Vec<(i32, i64)>, ServerError> {
         const COUNT: &str =
@@ -182,6 +189,17 @@ fn committed<T>(
     let done = work(&transaction)?;
     transaction.commit()?;
     Ok(done)
+}
+
+/// A row of the audit: the host, the event, and its objects. `who` is the sysadmin.
+pub(super) fn noted(
+    file: &Transaction<'_>,
+    now: i64,
+    who: Option<&str>,
+    (host, event, detail): (&str, Event, &str),
+) -> rusqlite::Result<()> {
+    const NOTE: &str = "insert into audit (at, host, name, event, detail, who) values (?1, ?2, '', ?3, ?4, ?5)";
+    file.execute(NOTE, (now, host, event.word(), detail, who)).map(drop)
 }
 
 /// The present, as the file has times.

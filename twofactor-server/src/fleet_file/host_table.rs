@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
-use super::file::{Durable, FleetFile, present, seconds};
+use twofactor_core::log::record::Event;
+
+use super::file::{Durable, FleetFile, noted, present, seconds};
 use crate::error::ServerError;
 use crate::hosts::authority::HostCertificate;
 use crate::hosts::records::{
@@ -24,6 +26,7 @@ impl FleetFile {
         again: bool,
         (number, digest): (i32, &[u8]),
         lasts: Duration,
+        who: &str,
     ) -> Result<bool, ServerError> {
         let now = present()?;
         self.write(Durable::Now, |file| {
@@ -58,6 +61,7 @@ impl FleetFile {
                 "insert into join_code (number, host, digest, until) values (?1, ?2, ?3, ?4)",
                 (number, name, digest, now.saturating_add(seconds(lasts))),
             )?;
+            noted(file, now, Some(who), (name, Event::HostAdded, &groups.replace('\n', ",")))?;
             Ok(true)
         })
     }
@@ -113,6 +117,7 @@ impl FleetFile {
             file.execute("delete from certificate where host = ?1", [host])?;
             insert(file, host, new, now)?;
             changed(file)?;
+            noted(file, now, None, (host, Event::FleetJoined, &new.serial))?;
             Ok(true)
         })
     }
@@ -134,12 +139,13 @@ impl FleetFile {
             file.execute("delete from certificate where host = ?1 and until < ?2", (host, gone))?;
             insert(file, host, new, now)?;
             changed(file)?;
+            noted(file, now, None, (host, Event::CertificateRenewed, &new.serial))?;
             Ok(true)
         })
     }
 
     /// Ends the certificates and join codes of a host. False where there is none of this name that was not revoked.
-    pub(crate) fn revoke_host(&self, name: &str) -> Result<bool, ServerError> {
+    pub(crate) fn revoke_host(&self, name: &str, who: &str) -> Result<bool, ServerError> {
         let now = present()?;
         self.write(Durable::Now, |file| {
             if file.execute("update host set revoked = ?2 where name = ?1 and revoked is null", (name, now))? == 0 {
@@ -148,6 +154,7 @@ impl FleetFile {
             file.execute("delete from certificate where host = ?1", [name])?;
             file.execute("delete from join_code where host = ?1", [name])?;
             changed(file)?;
+            noted(file, now, Some(who), (name, Event::HostRevoked, ""))?;
             Ok(true)
         })
     }

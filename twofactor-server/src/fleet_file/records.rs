@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::file::{Durable, FleetFile, present, record, seconds};
 use crate::answers::judged::Counted;
 use crate::counting::counting;
-use crate::database::audit::judged;
+use crate::database::audit::in_words;
 use crate::database::tables::hex;
 use crate::error::ServerError;
 use crate::sealing::seals::{Kind, Sealed};
@@ -138,15 +138,16 @@ impl FleetFile {
         })
     }
 
-    /// Rows of the audit behind the one of number `after`, and the number of the last; those without a word in the log are left out.
+    /// Rows of the audit behind the one of number `after`, and the number of the last. Those without a word in the log are left out.
     pub(crate) fn audit_after(&self, after: i64) -> Result<Option<(i64, Vec<PastChange>)>, ServerError> {
         const ROWS: &str =
-            "select number, at, host, name, event, detail from audit where number > ?1 order by number limit 1000";
+            "select number, at, host, name, event, detail, who from audit where number > ?1 order by number limit 1000";
         let rows: Vec<(i64, Option<PastChange>)> = self.read(|file| {
             let past = |row: &Row<'_>| {
                 let at = UnixTime::from_seconds(u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default());
                 let text = |column| row.get::<_, String>(column);
-                Ok((row.get(0)?, judged(at, &text(2)?, &text(3)?, &text(4)?, &text(5)?)))
+                let who: Option<String> = row.get(6)?;
+                Ok((row.get(0)?, in_words(at, who, [&text(2)?, &text(3)?, &text(4)?, &text(5)?])))
             };
             file.prepare(ROWS)?.query_map([after], past)?.collect()
         })?;

@@ -76,12 +76,14 @@ create table answer (
 ) strict;
 create index answer_at on answer (at);
 
--- Every judged attempt of a host. What a sysadmin changes stands in the journal and in the registry's history.
+-- Every judged attempt of a host, hosts that come and go, changes of keys. Other changes of a sysadmin stand in the log of the machine and in
+-- the registry's history.
 create table audit (
     number integer primary key autoincrement,
     at integer not null,
     host text not null,
     name text not null,
     event text not null,
-    detail text not null
+    detail text not null,
+    who text                    -- the sysadmin
 ) strict;

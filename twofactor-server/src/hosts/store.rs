@@ -1,5 +1,5 @@
 //! The hosts of a fleet in the store that the server has: in PostgreSQL, or in the file beside the accounts. The changes of a sysadmin, `who`,
-//! stand in the audit of PostgreSQL; those of a file are in the journal of its machine.
+//! stand in the audit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,8 @@ impl HostStore {
             Self::Database(database) => database.add_host(name, groups, again, (number, digest), lasts, who).await,
             Self::File(file) => {
                 let (name, groups, digest) = (name.to_owned(), groups.to_vec(), digest.to_vec());
-                on(file, move |file| file.add_host(&name, &groups, again, (number, &digest), lasts)).await
+                let who = who.to_owned();
+                on(file, move |file| file.add_host(&name, &groups, again, (number, &digest), lasts, &who)).await
             }
         }
     }
@@ -138,8 +139,8 @@ impl HostStore {
         match self {
             Self::Database(database) => database.revoke_host(name, who).await,
             Self::File(file) => {
-                let name = name.to_owned();
-                on(file, move |file| file.revoke_host(&name)).await
+                let (name, who) = (name.to_owned(), who.to_owned());
+                on(file, move |file| file.revoke_host(&name, &who)).await
             }
         }
     }

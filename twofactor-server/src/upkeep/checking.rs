@@ -97,7 +97,7 @@ async fn examine(database: &Postgresql, keys: Option<&Keys>, findings: &mut Find
         return Ok(());
     }
     let demands = Demands::of(&client.query_typed_one(Demands::READ, &[]).await?, 0)?;
-    let version = demands.version();
+    let version = demands.current();
     let is_usable = version.is_ok();
     findings.push(version.map(|version| match version {
         newer if newer > VERSION => {

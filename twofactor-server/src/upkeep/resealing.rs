@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::database::schema::Tables;
 use crate::database::tables::{Database, Parameters};
 use crate::error::{ServerError, shown};
 use crate::postgresql::Postgresql;
@@ -39,7 +40,7 @@ pub struct Resealed {
 
 /// Seals all records of a store that have another key than the sealing one.
 pub async fn reseal(postgresql: Postgresql, keys: Keys) -> Result<Vec<Resealed>, ServerError> {
-    let database = Database::open(postgresql, keys).await?;
+    let database = Database::open(postgresql, keys, Tables::Made).await?;
     // With a key that is about to be taken away nothing is sealed any more.
     database.demands().await?.met_with(database.seals.keys().sealing())?;
     let mut all = Vec::new();

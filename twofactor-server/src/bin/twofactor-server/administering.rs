@@ -61,7 +61,7 @@ fn open_hosts(config: &Config, who: String) -> Result<Box<dyn HostAdministration
     let (store, keys) = configured(config)?;
     Ok(match &store.backing {
         Backing::Postgresql(connection) => Box::new(open(connection, keys, config, who)?),
-        Backing::Files(folder) => embedded_hosts(folder, keys)?,
+        Backing::Files(folder) => embedded_hosts(folder, keys, who)?,
     })
 }
 

@@ -12,9 +12,10 @@ use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
 use twofactor_core::config::fleet::{Backing, CentralStore};
 use twofactor_core::host::trusted::Owner;
+use twofactor_core::log::record::{Event, Record};
 use twofactor_server::{
     Escrow, KeyChange, KeyLock, KeyTable, KeyUse, Keys, Resealed, ServerError, change_keys, init_keys,
-    keys_in_use_embedded, reseal, reseal_embedded,
+    keys_in_use_embedded, note_keys_embedded, reseal, reseal_embedded,
 };
 
 use crate::failure::Failure;
@@ -121,19 +122,24 @@ fn changed(store: &CentralStore, change: &KeyChange, escrow: Option<&Escrow>) ->
 
 fn in_use(store: &CentralStore, keys: Keys, runtime: &Runtime) -> Result<KeyUse, Failure> {
     Ok(match &store.backing {
-        Backing::Postgresql(connection) => {
-            let postgresql = connection.parse()?;
-            runtime.block_on(async { KeyTable::open(postgresql, keys).await?.in_use().await })?
-        }
+        Backing::Postgresql(connection) => runtime.block_on(KeyTable::use_of(connection.parse()?, keys))?,
         Backing::Files(folder) => KeyUse { records: keys_in_use_embedded(folder, keys)?, servers: Vec::new() },
     })
 }
 
-/// Writes down who changes keys, before it is done. A store in files keeps no changes of sysadmins.
+/// Writes down who changes keys, before it is done: `change` is done to these.
 fn note(store: &CentralStore, change: &str, numbers: &[i32], runtime: &Runtime) -> Result<(), Failure> {
-    let Backing::Postgresql(connection) = &store.backing else { return Ok(()) };
-    let (postgresql, keys, who) = (connection.parse()?, SeedKey::of(store).read()?, twofactor_cli::sysadmin());
-    Ok(runtime.block_on(async { KeyTable::open(postgresql, keys).await?.note(&who, change, numbers).await })?)
+    let (keys, who) = (SeedKey::of(store).read()?, twofactor_cli::sysadmin());
+    let numbers = numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
+    let record = Record::new(Event::KeysChanged).with("change", change).with("keys", numbers);
+    match &store.backing {
+        Backing::Postgresql(connection) => {
+            let postgresql = connection.parse()?;
+            runtime.block_on(async { KeyTable::open(postgresql, keys).await?.note(&who, &record).await })?;
+        }
+        Backing::Files(folder) => note_keys_embedded(folder, keys, &who, &record)?,
+    }
+    Ok(())
 }
 
 fn status(store: &CentralStore, runtime: &Runtime) -> Result<(), Failure> {

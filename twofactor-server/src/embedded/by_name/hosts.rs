@@ -18,16 +18,22 @@ struct EmbeddedHosts {
     runtime: Runtime,
     place: Place,
     store: HostStore,
+    /// The sysadmin, for the audit.
+    who: String,
 }
 
 /// Opens the hosts of the store in a folder.
-pub(in crate::embedded) fn open(folder: &Path, keys: Keys) -> Result<Box<dyn HostAdministration>, ServerError> {
+pub(in crate::embedded) fn open(
+    folder: &Path,
+    keys: Keys,
+    who: String,
+) -> Result<Box<dyn HostAdministration>, ServerError> {
     let runtime = Builder::new_current_thread().build().map_err(|_| ServerError::BrokenOff)?;
     let place = Place::of(folder)?;
     let as_owner = place.as_owner()?;
     let store = HostStore::File(Arc::new(FleetFile::open(&place, keys)?));
     drop(as_owner);
-    Ok(Box::new(EmbeddedHosts { runtime, place, store }))
+    Ok(Box::new(EmbeddedHosts { runtime, place, store, who }))
 }
 
 impl EmbeddedHosts {
@@ -44,7 +50,7 @@ impl EmbeddedHosts {
 
 impl HostAdministration for EmbeddedHosts {
     fn add_host(&self, name: &str, groups: &[String], again: AddedAgain) -> Result<AddedHost, StoreError> {
-        self.wait(async { self.fleet_hosts().await?.add(name, groups, again, "").await })
+        self.wait(async { self.fleet_hosts().await?.add(name, groups, again, &self.who).await })
     }
 
     fn hosts(&self) -> Result<Vec<FleetHost>, StoreError> {
@@ -53,6 +59,6 @@ impl HostAdministration for EmbeddedHosts {
     }
 
     fn revoke_host(&self, name: &str) -> Result<bool, StoreError> {
-        self.wait(async { self.fleet_hosts().await?.revoke(name, "").await })
+        self.wait(async { self.fleet_hosts().await?.revoke(name, &self.who).await })
     }
 }
