@@ -265,7 +265,7 @@ impl Server {
                 complain(&format!("{error}. Its attempts are refused. Who writes to the database?"));
             }
             Err(ServerError::TooManyNewcomers) => self.has_too_many_newcomers(question.host),
-            Ok(Judged { is_over: true, .. }) => self.has_asked_too_much(question.host),
+            Ok(Judged { is_kept: false, .. }) => self.has_asked_too_much(question.host),
             Ok(_) | Err(_) => {}
         }
         let Judged { answer, wrong_codes, .. } = judged?;

@@ -111,7 +111,7 @@ impl InDatabase {
         // Read anew: a question is used up by its answer.
         let call = Call::read(message).map_err(|_| broken())?;
         let is_new = account.version.is_none();
-        let (is_over, refusal) = (account.refused >= REFUSALS, refusal(&call, is_new));
+        let (gets_rows, refusal) = (account.refused < REFUSALS, refusal(&call, is_new));
         may_register(&call, account.newcomers, is_new)?;
         let event = call.word();
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
@@ -141,7 +141,7 @@ impl InDatabase {
         }
         let is_refused = answer.is_refusal() || matches!(change, Change::InVain);
         let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused });
-        let is_over = is_over && !is_guess && counted.is_some();
+        let is_kept = gets_rows || is_guess || counted.is_none();
         let detail = answer.in_short();
         let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
         let note = Note {
@@ -154,7 +154,7 @@ impl InDatabase {
             answer: &line,
             quota: quota.filter(|_| matches!(change, Change::Both { .. })),
             counted,
-            is_kept: !is_over,
+            is_kept,
         };
         // Once for a question, and before it is written: a writer of the database can keep the end of a write from this server.
         if counted == Some(Counted::WrongCode) && !std::mem::replace(is_counted, true) {
@@ -167,7 +167,7 @@ impl InDatabase {
             Written::OverQuota => return Err(ServerError::EnrollmentsUsedUp),
         }
         let wrong_codes = (counted == Some(Counted::WrongCode)).then_some(account.wrong_codes + 1.0);
-        Ok(Some(Judged { answer, wrong_codes, is_over }))
+        Ok(Some(Judged { answer, wrong_codes, is_kept }))
     }
 
     /// Gives a token to the user who has shown two codes of it; `None` where the account was changed meanwhile.

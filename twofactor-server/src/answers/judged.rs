@@ -116,13 +116,13 @@ pub(crate) struct Judged {
     pub(crate) answer: Message,
     /// The wrong codes of the host within the last hour, where this was one of them.
     pub(crate) wrong_codes: Option<f64>,
-    /// It has no row: more was refused to the host than gets one.
-    pub(crate) is_over: bool,
+    /// It has a row of the audit. False where more was refused to the host than gets one.
+    pub(crate) is_kept: bool,
 }
 
 impl Judged {
     /// An answer without a wrong code.
     pub(crate) fn plain(answer: Message) -> Self {
-        Self { answer, wrong_codes: None, is_over: false }
+        Self { answer, wrong_codes: None, is_kept: true }
     }
 }

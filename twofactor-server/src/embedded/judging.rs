@@ -175,7 +175,7 @@ impl Work {
             return Ok(Judged::plain(answer));
         }
         let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused: answer.is_refusal() });
-        let is_over = refused >= REFUSALS && !is_guess && counted.is_some();
+        let is_kept = refused < REFUSALS || is_guess || counted.is_none();
         let detail = answer.in_short();
         file.note(&Note {
             host: &host.name,
@@ -185,11 +185,11 @@ impl Work {
             question: digest,
             answer: &answer.line().map_err(|_| ServerError::NoRandomness)?,
             counted,
-            is_kept: !is_over,
+            is_kept,
             has_enrolled,
         })?;
         let wrong_codes = (counted == Some(Counted::WrongCode)).then_some(wrong_codes + 1.0);
-        Ok(Judged { answer, wrong_codes, is_over })
+        Ok(Judged { answer, wrong_codes, is_kept })
     }
 }
 
