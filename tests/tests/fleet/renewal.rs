@@ -13,8 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use twofactor_core::codes::recovery::RecoveryCode;
-use twofactor_core::host::user::Person;
 use twofactor_core::store::broker::Broker;
 use twofactor_net::pem::certificates;
 use twofactor_tests::artifacts::link;
@@ -138,13 +136,16 @@ fn certificates_are_renewed_and_links_restarted_under_load_on_files_and_no_corre
 /// Certificates are renewed and links restarted under load, and no correct login is refused.
 fn renewed_under_load<S: Backing>(machine: &Machine<S>) {
     const USERS: usize = 20;
-    let mut logins: Vec<(Person, String)> = Vec::new();
-    for number in 0..USERS {
-        let user = enrolled(machine, &format!("user{number}"));
-        let recovery = user.recovery.iter().map(RecoveryCode::expose).map(str::to_owned);
-        assert!(recovery.len() > 5);
-        logins.extend([user.code(0)].into_iter().chain(recovery).map(|code| (user.person.clone(), code)));
-    }
+    let users: Vec<Enrolled> = (0..USERS).map(|number| enrolled(machine, &format!("user{number}"))).collect();
+    // Each user with a code of the app, which is made at the login, and with each recovery code.
+    let logins: Vec<(&Enrolled, Option<&str>)> = users
+        .iter()
+        .flat_map(|user| {
+            assert!(user.recovery.len() > 5);
+            let recovery = user.recovery.iter().map(|code| Some(code.expose()));
+            [None].into_iter().chain(recovery).map(move |code| (user, code))
+        })
+        .collect();
     let _serving = machine.serve();
     let host = Activated::joined(machine, "web1");
     let (count, logins, accepted) = (logins.len(), Mutex::new(logins.into_iter()), AtomicUsize::new(0));
@@ -155,8 +156,9 @@ fn renewed_under_load<S: Backing>(machine: &Machine<S>) {
             .map(|_| {
                 scope.spawn(|| {
                     loop {
-                        let Some((person, code)) = logins.lock().unwrap().next() else { return };
-                        assert!(is_accepted(redeem(&host.store(), &person, &code)), "after {accepted:?}");
+                        let Some((user, recovery)) = logins.lock().unwrap().next() else { return };
+                        let code = recovery.map_or_else(|| user.code(0), str::to_owned);
+                        assert!(is_accepted(redeem(&host.store(), &user.person, &code)), "after {accepted:?}");
                         accepted.fetch_add(1, Ordering::SeqCst);
                     }
                 })
