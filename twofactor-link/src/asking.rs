@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use twofactor_core::config::fleet::ServerAddress;
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::wire::{Message, WireError};
+use twofactor_core::store::wire::{LinkState, Message, ShownCertificate, WireError};
 use zeroize::Zeroizing;
 
 use crate::server::{Failure, Server};
@@ -28,7 +28,8 @@ const ROUNDS: usize = 4;
 
 /// All servers.
 pub(crate) struct Servers {
-    servers: Vec<Server>,
+    all: Vec<Server>,
+    tls: Arc<Tls>,
     /// The one that has answered last. It is asked first.
     good: AtomicUsize,
 }
@@ -36,26 +37,28 @@ pub(crate) struct Servers {
 impl Servers {
     pub(crate) fn new(addresses: &[ServerAddress], tls: &Arc<Tls>) -> Self {
         let servers = addresses.iter().map(|address| Server::new(address.clone(), Arc::clone(tls))).collect();
-        Self { servers, good: AtomicUsize::new(0) }
+        Self { all: servers, tls: Arc::clone(tls), good: AtomicUsize::new(0) }
     }
 
-    /// The servers that are not asked at the moment, each with the reason.
-    pub(crate) fn paused(&self) -> Vec<(String, String)> {
-        let paused = self.servers.iter().map(|server| Some((server.address().to_string(), server.paused()?.why)));
-        paused.flatten().collect()
+    /// The certificate that is shown to them, and the servers that are not asked at the moment, each with the reason.
+    pub(crate) fn state(&self) -> LinkState {
+        let facts = self.tls.facts();
+        let certificate = facts.map(|facts| ShownCertificate { serial: facts.serial, until: facts.until });
+        let paused = self.all.iter().map(|server| Some((server.address().to_string(), server.paused()?.why)));
+        LinkState { certificate, paused: paused.flatten().collect() }
     }
 
     /// The answer to a question, or the refusal that no server can be asked. A server that answers and cannot judge is passed over.
     pub(crate) fn ask(&self, question: Message) -> Result<Message, WireError> {
         let question = numbered(question)?;
         let until = Instant::now() + OF_ALL;
-        let (count, first) = (self.servers.len(), self.good.load(Ordering::Relaxed));
+        let (count, first) = (self.all.len(), self.good.load(Ordering::Relaxed));
         let mut left: Vec<usize> = (0..count).map(|turn| (first + turn) % count).collect();
         let (mut problems, mut unjudged) = (BTreeMap::new(), None);
         for round in 0..ROUNDS {
             let mut again = Vec::new();
             for place in left {
-                let Some(server) = self.servers.get(place) else { continue };
+                let Some(server) = self.all.get(place) else { continue };
                 match asked(server, &question, round, until) {
                     Ok(answer) => {
                         let answer = Message::read(&answer)?;

@@ -130,7 +130,7 @@ fn answer(stream: UnixStream, servers: &Servers) {
         return;
     }
     let answer = match HostCall::read(&question) {
-        Ok(Some(HostCall::Link)) => Ok(answering_link(&servers.paused())),
+        Ok(Some(HostCall::Link)) => Ok(answering_link(&servers.state())),
         _ => servers.ask(question),
     };
     let Ok(answer) = answer else { return };

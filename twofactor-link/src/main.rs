@@ -92,12 +92,7 @@ fn main() -> ExitCode {
                 membership(&config).is_ok_and(|membership| !renewing::is_time(&membership)),
             ));
         }
-        Some(Command::Renew { now, .. }) => {
-            let when = if now { When::Now } else { When::Due };
-            membership(&config)
-                .and_then(|membership| renewing::run(&membership, when))
-                .map(|line| journal::result(&line))
-        }
+        Some(Command::Renew { now, .. }) => renew(&config, if now { When::Now } else { When::Due }),
         Some(Command::Status) => membership(&config).and_then(|membership| {
             let (lines, answers) = status::run(&membership);
             journal::result(&lines.join("\n"));
@@ -113,6 +108,20 @@ fn main() -> ExitCode {
             ExitCode::from(exit as u8)
         }
     }
+}
+
+/// Renews, and says so. By hand it names the command that starts a link anew which cannot take the certificate up: the unit of the timer
+/// does that itself.
+fn renew(config: &Path, when: When) -> Result<(), Failure> {
+    let facts = renewing::run(&membership(config)?, when)?;
+    journal::result(&renewing::line(&facts));
+    if let Some(shown) = status::shown().filter(|shown| when == When::Now && shown.serial != facts.serial) {
+        journal::complain(&format!(
+            "the link that runs has certificate {} until it is started anew: systemctl restart twofactor-link",
+            shown.serial
+        ));
+    }
+    Ok(())
 }
 
 /// `[fleet]` of the configuration.

@@ -31,13 +31,13 @@ pub(crate) enum When {
     Now,
 }
 
-/// Renews, and gives the number of the certificate and its end as pairs.
-pub(crate) fn run(membership: &Membership, when: When) -> Result<String, Failure> {
+/// Renews, and gives the certificate that this host has then.
+pub(crate) fn run(membership: &Membership, when: When) -> Result<Facts, Failure> {
     let files = Files::of(membership);
     let wrong = |problem: String| Failure::new(Exit::BadConfiguration, problem, "see [fleet] in twofactor.toml(5)");
     let present = files.facts().map_err(|error| wrong(error.to_string()))?;
     if when == When::Due && !is_due(&present, unix_time()) {
-        return Ok(line(&present));
+        return Ok(present);
     }
     let folder = own_files::folder(&files)?;
     let tls = Tls::new(files.clone()).map_err(|error| wrong(error.to_string()))?;
@@ -50,7 +50,7 @@ pub(crate) fn run(membership: &Membership, when: When) -> Result<String, Failure
         return Err(Failure::new(Exit::Failed, "a server has sent a certificate that is not for this host", hint));
     };
     own_files::write(&folder, &files, &key.private, &issued)?;
-    Ok(line(&facts))
+    Ok(facts)
 }
 
 /// False where the certificate is not due yet. Where that cannot be said, renewing says why.
@@ -92,7 +92,8 @@ fn is_due(present: &Facts, now: u64) -> bool {
     now >= present.from + lasts / 3 * 2
 }
 
-fn line(facts: &Facts) -> String {
+/// The number of a certificate and its end as pairs.
+pub(crate) fn line(facts: &Facts) -> String {
     let mut line = String::new();
     pairs::write(&mut line, "serial", &facts.serial);
     pairs::write(&mut line, "until", facts.until);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use twofactor_core::config::fleet::{Membership, ServerAddress};
 use twofactor_core::store::broker::LINK;
-use twofactor_core::store::wire::{Channel, HostCall, Message, read_clock, read_link};
+use twofactor_core::store::wire::{Channel, HostCall, LinkState, Message, ShownCertificate, read_clock, read_link};
 use twofactor_core::text::pairs;
 
 use crate::addresses::Addresses;
@@ -52,9 +52,13 @@ pub(crate) fn run(membership: &Membership) -> (Vec<String>, bool) {
 /// The link, and the servers that it does not ask at the moment.
 fn link() -> (String, Vec<String>) {
     let mut line = String::new();
-    match paused() {
-        Ok(paused) => {
+    match state() {
+        Ok(LinkState { certificate, paused }) => {
             pairs::write(&mut line, "link", "answers");
+            if let Some(ShownCertificate { serial, until }) = certificate {
+                pairs::write(&mut line, "serial", serial);
+                pairs::write(&mut line, "until", until);
+            }
             let line_of = |(server, why): (String, String)| {
                 let mut line = String::new();
                 pairs::write(&mut line, "paused", server);
@@ -71,7 +75,12 @@ fn link() -> (String, Vec<String>) {
     }
 }
 
-fn paused() -> Result<Vec<(String, String)>, String> {
+/// The certificate that the link shows to servers, where it runs and says so.
+pub(crate) fn shown() -> Option<ShownCertificate> {
+    state().ok()?.certificate
+}
+
+fn state() -> Result<LinkState, String> {
     let stream = UnixStream::connect(Path::new(LINK)).map_err(|error| format!("{LINK}: {error}"))?;
     let channel = Channel::asking(stream, Instant::now() + PATIENCE);
     let asked = channel.send(&HostCall::Link.message()).and_then(|()| channel.receive());

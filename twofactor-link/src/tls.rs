@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
@@ -86,39 +86,53 @@ pub(crate) struct Tls {
 
 struct Current {
     config: Arc<ClientConfig>,
+    /// Of the certificate in it.
+    facts: Option<Facts>,
     stamps: Vec<Option<(u64, i64, i64)>>,
 }
 
 impl Tls {
     pub(crate) fn new(files: Files) -> Result<Self, PemError> {
-        let (stamps, config) = (files.stamps(), client(&files)?);
-        Ok(Self { files, current: Mutex::new(Current { config, stamps }) })
+        let (stamps, (config, facts)) = (files.stamps(), client(&files)?);
+        Ok(Self { files, current: Mutex::new(Current { config, facts, stamps }) })
     }
 
     /// The settings for a new connection. Files that cannot be used change nothing.
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.renewed().config)
+    }
+
+    /// The certificate of a new connection; `None` where it cannot be read.
+    pub(crate) fn facts(&self) -> Option<Facts> {
+        self.renewed().facts.clone()
+    }
+
+    fn renewed(&self) -> MutexGuard<'_, Current> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = self.files.stamps();
         if stamps != current.stamps {
             match client(&self.files) {
-                Ok(config) => current.config = config,
+                Ok((config, facts)) => (current.config, current.facts) = (config, facts),
                 Err(error) => complain(&format!("{error}; the certificate stays as it was")),
             }
             current.stamps = stamps;
         }
-        Arc::clone(&current.config)
+        current
     }
 }
 
-/// TLS 1.3 as this host speaks it.
-fn client(files: &Files) -> Result<Arc<ClientConfig>, PemError> {
+/// TLS 1.3 as this host speaks it, and its certificate.
+fn client(files: &Files) -> Result<(Arc<ClientConfig>, Option<Facts>), PemError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(&files.ca)? {
         roots.add(authority).map_err(|error| PemError::new(&files.ca, &error))?;
     }
     let wrong = |error: rustls::Error| PemError::new(&files.key, &error);
     let config = builder().map_err(wrong)?.with_root_certificates(roots);
-    config.with_client_auth_cert(files.chain()?, private_key(&files.key)?).map(Arc::new).map_err(wrong)
+    let chain = files.chain()?;
+    let facts = chain.first().and_then(Facts::of);
+    let config = config.with_client_auth_cert(chain, private_key(&files.key)?).map_err(wrong)?;
+    Ok((Arc::new(config), facts))
 }
 
 /// TLS 1.3 over ring.

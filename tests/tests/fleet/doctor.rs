@@ -13,7 +13,7 @@ use twofactor_tests::log_daemon::until;
 use twofactor_tests::private_host::{Host, private_host};
 
 use super::joining::{OTP1, WEB1, added, central, join, store};
-use super::login::link_of;
+use super::login::{link_of, link_of_command};
 use super::program::{Serving, said};
 
 /// The findings about the fleet, and their words.
@@ -59,6 +59,66 @@ fn doctor_says_which_server_is_away_and_why_and_that_the_host_was_revoked() {
         }
         let [(id, what)] = found(host).try_into().unwrap();
         assert!(id == "host-certificate-invalid" && what.contains("host."), "{id}: {what}");
+    });
+}
+
+#[test]
+fn a_link_that_cannot_take_up_a_renewed_certificate_is_named_with_both_until_it_is_restarted() {
+    let _ = (server(), link(), debug());
+    private_host(|host| {
+        let Some(machine) = central("") else { return };
+        let _serving = machine.serve();
+        let joined = join(host, machine.address, &added(&machine, &[WEB1]), &[]);
+        assert!(joined.status.success(), "{}", said(&joined));
+        // As systemd hands the files to the service: those of the moment at which it starts.
+        let credentials = host.place("credentials");
+        let started = || {
+            let _ = fs::remove_dir_all(&credentials);
+            fs::create_dir(&credentials).unwrap();
+            for name in ["ca.pem", "host.pem", "host.key"] {
+                fs::copy(Path::new("/etc/twofactor/fleet").join(name), credentials.join(name)).unwrap();
+            }
+            let mut command = host.command(link());
+            command.env("CREDENTIALS_DIRECTORY", &credentials);
+            link_of_command(command)
+        };
+        let renewed = || {
+            let renewed = host.command(link()).args(["renew", "--now"]).output().unwrap();
+            assert!(renewed.status.success(), "{}", said(&renewed));
+            said(&renewed)
+        };
+        let serials = |report: &Value| {
+            let serial = |of: &str| report[of]["serial"].as_str().unwrap().to_owned();
+            (serial("link_certificate"), serial("certificate"))
+        };
+        let restart = "systemctl restart twofactor-link";
+
+        let linked = started();
+        let (text, report) = status(host);
+        let (shown, first) = serials(&report);
+        assert!(shown == first && text.contains("twofactor-link runs."), "{text}");
+        let said = renewed();
+        assert!(said.contains(&first) && said.contains(restart), "{said}");
+        let (text, report) = status(host);
+        let (shown, second) = serials(&report);
+        assert!(shown == first && second != first, "{report}");
+        let words =
+            format!("runs with certificate {first} until {}", report["link_certificate"]["until"].as_str().unwrap());
+        assert!(text.contains(&words) && text.contains(restart), "{text}");
+        let [(id, what)] = found(host).try_into().unwrap();
+        assert!(id == "link-certificate-outdated" && what.contains(&first), "{id}: {what}");
+        drop(linked);
+        let linked = started();
+        assert_eq!(found(host), []);
+        drop(linked);
+
+        // One that reads the files itself takes the next one up.
+        let _linked = link_of(host);
+        let said = renewed();
+        assert!(!said.contains(restart), "{said}");
+        let (shown, third) = serials(&status(host).1);
+        assert!(shown == third && third != second);
+        assert_eq!(found(host), []);
     });
 }
 

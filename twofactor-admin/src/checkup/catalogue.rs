@@ -235,6 +235,8 @@ catalogue! {
 
     /// The link of a host of a fleet does not answer.
     LinkNotRunning "link-not-running" Problem "no code of a user of the fleet can be judged on this host";
+    /// The link shows servers another certificate than this host has.
+    LinkCertificateOutdated "link-certificate-outdated" Warning "the servers take a renewed certificate for a week still; then none answers this host";
     /// No server of the fleet answers.
     FleetUnreachable "fleet-unreachable" Problem "no code of a user of the fleet can be judged on this host";
     /// One of several servers does not answer.

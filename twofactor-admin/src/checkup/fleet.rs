@@ -13,6 +13,8 @@ use super::finding::Finding;
 pub struct Membership {
     /// The link answers.
     pub link: Result<(), String>,
+    /// The certificate that the link shows to servers where it is another than this host has by now: its number and its end.
+    pub outdated: Option<(String, UnixTime)>,
     /// The times from which and until which the certificate is valid.
     pub certificate: Result<(UnixTime, UnixTime), String>,
     /// The servers by name, and whether each answers.
@@ -28,6 +30,11 @@ pub fn of_membership(membership: &Membership, now: UnixTime) -> Vec<Finding> {
     if let Err(why) = &membership.link {
         let what = format!("twofactor-link does not answer: {why}");
         findings.push(Finding::run(Id::LinkNotRunning, what, "systemctl enable --now twofactor-link.socket"));
+    }
+    if let Some((serial, until)) = &membership.outdated {
+        let what =
+            format!("the link runs with certificate {serial} until {until}, and this host has another one by now");
+        findings.push(Finding::run(Id::LinkCertificateOutdated, what, "systemctl restart twofactor-link"));
     }
     match &membership.certificate {
         Err(why) => {
@@ -93,6 +100,7 @@ mod tests {
         let time = UnixTime::from_seconds;
         Membership {
             link: Ok(()),
+            outdated: None,
             certificate: Ok((time(NOW - 30 * DAY), time(NOW + 60 * DAY))),
             servers: vec![("otp1:7443".to_owned(), Ok(())), ("otp2:7443".to_owned(), Ok(()))],
         }
@@ -112,6 +120,8 @@ mod tests {
         assert_eq!(ids(&well()), []);
         let without_link = Membership { link: Err("no such file".to_owned()), ..well() };
         assert_eq!(ids(&without_link), [Id::LinkNotRunning]);
+        let outdated = Some(("0a".to_owned(), UnixTime::from_seconds(NOW + DAY)));
+        assert_eq!(ids(&Membership { outdated, ..well() }), [Id::LinkCertificateOutdated]);
         let mut away = well();
         away.servers[1].1 = Err("connection refused".to_owned());
         assert_eq!(found(&away), [(Id::FleetServerAway, "otp2:7443 does not answer: connection refused".to_owned())]);

@@ -15,7 +15,7 @@ use twofactor_core::text::pairs::{self, Pairs};
 use twofactor_net::join_code::JoinCode;
 use zeroize::Zeroizing;
 
-use super::fleet_report::{FleetReport, Reached};
+use super::fleet_report::{FleetReport, Reached, Shown};
 use super::service::Change;
 use crate::args::fleet::{Fleet, JoinFleet};
 use crate::central::beside_this_one;
@@ -198,9 +198,13 @@ fn status(file: Option<&Path>, output: &Output) -> Result<(), Failure> {
 
 fn in_words(report: &FleetReport) -> String {
     let mut text = String::new();
-    let _ = match &report.link {
-        Ok(()) => writeln!(text, "twofactor-link runs."),
-        Err(why) => writeln!(text, "twofactor-link does not answer: {why}"),
+    let _ = match (&report.link, report.outdated()) {
+        (Ok(_), None) => writeln!(text, "twofactor-link runs."),
+        (Ok(_), Some(Shown { serial, until })) => writeln!(
+            text,
+            "twofactor-link runs with certificate {serial} until {until}, and not with that of this host: systemctl restart {SERVICE}"
+        ),
+        (Err(why), _) => writeln!(text, "twofactor-link does not answer: {why}"),
     };
     let _ = match &report.certificate {
         Ok(certificate) => writeln!(
@@ -244,9 +248,12 @@ fn as_json(report: &FleetReport) -> Value {
             "paused": paused,
         })
     };
+    let shown = report.link.as_ref().ok().and_then(Option::as_ref);
+    let shown = shown.map(|shown| json!({ "serial": shown.serial, "until": shown.until.to_string() }));
     json!({
         "link": report.link.is_ok(),
         "link_problem": report.link.as_ref().err(),
+        "link_certificate": shown,
         "certificate": certificate,
         "certificate_problem": report.certificate.as_ref().err(),
         "servers": report.servers.iter().map(server).collect::<Vec<_>>(),

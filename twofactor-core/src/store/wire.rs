@@ -24,6 +24,7 @@ pub use channel::Channel;
 pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
 pub use membership::{
-    CERTIFICATE_NOT_TAKEN, HostCall, IssuedCertificate, NewKey, answering_clock, answering_link, read_clock, read_link,
+    CERTIFICATE_NOT_TAKEN, HostCall, IssuedCertificate, LinkState, NewKey, ShownCertificate, answering_clock,
+    answering_link, read_clock, read_link,
 };
 pub use message::{LARGEST_ANSWER, LARGEST_QUESTION, Message};

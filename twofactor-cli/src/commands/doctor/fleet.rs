@@ -16,9 +16,11 @@ pub(super) fn look(config: &Config, named: Option<&Path>) -> Option<Area> {
     let mut area = Area::new("fleet", servers.join(", "));
     match (report(named), SystemClock.now()) {
         (Ok(report), Ok(now)) => {
+            let outdated = report.outdated().map(|shown| (shown.serial.clone(), shown.until));
             let certificate = report.certificate.map(|certificate| (certificate.from, certificate.until));
             let servers = report.servers.into_iter().map(|reached| (reached.server, reached.ahead.map(drop)));
-            let membership = Membership { link: report.link, certificate, servers: servers.collect() };
+            let membership =
+                Membership { link: report.link.map(drop), outdated, certificate, servers: servers.collect() };
             area.add(of_membership(&membership, now));
         }
         (Err(error), _) => area.could_not_check("the link and the servers of the fleet", error),

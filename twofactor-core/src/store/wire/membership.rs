@@ -53,6 +53,24 @@ pub struct IssuedCertificate {
     pub authority: Vec<u8>,
 }
 
+/// The state of the link of a host, as it tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkState {
+    /// The certificate that it shows to servers; `None` where that cannot be read.
+    pub certificate: Option<ShownCertificate>,
+    /// The servers that it does not ask at the moment, each with the reason.
+    pub paused: Vec<(String, String)>,
+}
+
+/// A certificate that a link shows to servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// Its number, in hexadecimal digits.
+    pub serial: String,
+    /// Its end, in seconds of Unix time.
+    pub until: u64,
+}
+
 impl HostCall {
     /// Reads a question; `None` where it is another one.
     pub fn read(message: &Message) -> Result<Option<Self>, WireError> {
@@ -134,15 +152,18 @@ pub fn read_clock(message: Message) -> Result<Result<u64, StoreError>, WireError
     })
 }
 
-/// The answer of a link: the servers that it does not ask at the moment, each with the reason.
-pub fn answering_link(paused: &[(String, String)]) -> Message {
-    paused
-        .iter()
-        .fold(Message::new(ANSWER, "link"), |message, (server, why)| message.with("server", server).with("why", why))
+/// The answer of a link about its state.
+pub fn answering_link(LinkState { certificate, paused }: &LinkState) -> Message {
+    let message = Message::new(ANSWER, "link");
+    let message = match certificate {
+        Some(ShownCertificate { serial, until }) => message.with("serial", serial).with_plain("until", until),
+        None => message,
+    };
+    paused.iter().fold(message, |message, (server, why)| message.with("server", server).with("why", why))
 }
 
-/// Reads the servers that a link does not ask at the moment, each with the reason.
-pub fn read_link(message: Message) -> Result<Result<Vec<(String, String)>, StoreError>, WireError> {
+/// Reads the state of a link.
+pub fn read_link(message: Message) -> Result<Result<LinkState, StoreError>, WireError> {
     answer(message, |answered| {
         answered.must_be("link")?;
         let message = answered.message();
@@ -150,7 +171,12 @@ pub fn read_link(message: Message) -> Result<Result<Vec<(String, String)>, Store
         if servers.len() != reasons.len() {
             return Err(WireError::Value("why"));
         }
-        Ok(servers.into_iter().zip(reasons).map(|(server, why)| (server.to_owned(), why.to_owned())).collect())
+        let paused =
+            servers.into_iter().zip(reasons).map(|(server, why)| (server.to_owned(), why.to_owned())).collect();
+        let (serial, until) = (message.find("serial")?, message.parsed_if_there("until")?);
+        let certificate =
+            serial.zip(until).map(|(serial, until)| ShownCertificate { serial: serial.to_owned(), until });
+        Ok(LinkState { certificate, paused })
     })
 }
 
@@ -194,7 +220,10 @@ mod tests {
         assert_eq!(IssuedCertificate::read(sent(&issued.message())).unwrap().unwrap(), issued);
         assert_eq!(read_clock(sent(&answering_clock(5))).unwrap().unwrap(), 5);
         let paused = vec![("otp1:7443".to_owned(), "refused, or no route".to_owned())];
-        assert_eq!(read_link(sent(&answering_link(&paused))).unwrap().unwrap(), paused);
+        let certificate = Some(ShownCertificate { serial: "0a".to_owned(), until: 9 });
+        for state in [LinkState::default(), LinkState { certificate, paused }] {
+            assert_eq!(read_link(sent(&answering_link(&state))).unwrap().unwrap(), state);
+        }
         assert!(IssuedCertificate::read(sent(&Message::done())).is_err());
     }
 }
