@@ -217,7 +217,11 @@ impl<S: StoreUnderTest> Stage<S> {
     /// An app with the phone's secret, confirmed by the code `steps` from [`NOW`].
     fn confirmed(&self, proposal: Proposal, steps: i64) -> App {
         let code = code(self.phone.code(steps, NOW));
-        self.store.open().confirm(proposal, &code).unwrap().unwrap_or_else(|_| panic!("a right code confirms"))
+        self.store
+            .open()
+            .confirm(Some(&self.alice.name), proposal, &code)
+            .unwrap()
+            .unwrap_or_else(|_| panic!("a right code confirms"))
     }
 
     fn pending(&self, steps: i64) -> Pending {
@@ -472,7 +476,12 @@ pub fn a_kept_secret_is_given_away_while_it_waits_and_stored_once<S: StoreUnderT
     let token = stage.store.open().kept_secret(&stage.alice).unwrap();
     assert_eq!(token.secret.expose(), stage.phone.secret);
     let again = Proposal::again(token, "example.org", "alice");
-    let again = *stage.store.open().confirm(again, &code(used)).unwrap().expect_err("a used code confirms nothing");
+    let again = *stage
+        .store
+        .open()
+        .confirm(Some(&stage.alice.name), again, &code(used))
+        .unwrap()
+        .expect_err("a used code confirms nothing");
     drop(again);
     let (first, second) = (stage.kept_and_confirmed(1), stage.kept_and_confirmed(2));
     stage.store.open().store_pending(first).unwrap();

@@ -14,6 +14,7 @@ mod embedded_programs;
 mod enrolling;
 mod every_command;
 mod every_command_of_a_host;
+mod first_logins;
 mod histories;
 mod host_rows;
 mod hostile;

@@ -15,13 +15,15 @@ use super::administration::central_machine;
 use super::login::{WEB1, join};
 use super::program::{Backing, Machine, said};
 
-fn done<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> String {
+#[track_caller]
+pub(crate) fn done<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> String {
     let output = machine.tool(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn json<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> Value {
+#[track_caller]
+pub(crate) fn json<S: Backing>(machine: &Machine<S>, arguments: &[&str]) -> Value {
     serde_json::from_str(&done(machine, &[arguments, &["--json"]].concat())).unwrap()
 }
 

@@ -250,7 +250,7 @@ impl Login<'_> {
 
     fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Box<Proposal>>, Denial> {
         match Answer::parse(reply) {
-            Answer::Code(code) => Ok(self.world.enrollments.confirm(proposal, &code)?),
+            Answer::Code(code) => Ok(self.world.enrollments.confirm(self.claimant.name(), proposal, &code)?),
             Answer::Temporary(_) | Answer::Recovery(_) | Answer::Unintelligible => Ok(Err(Box::new(proposal))),
         }
     }

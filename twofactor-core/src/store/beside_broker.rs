@@ -132,8 +132,13 @@ impl EnrollmentStore for FilesAndBroker {
         self.enroller().enrollment_status(person)
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
-        self.enroller().confirm(proposal, code)
+    fn confirm(
+        &self,
+        user: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        self.enroller().confirm(user, proposal, code)
     }
 
     fn kept_secret(&self, person: &Person) -> Result<Token, Superseded> {

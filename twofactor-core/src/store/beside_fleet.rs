@@ -94,9 +94,18 @@ impl<L: Store + EnrollmentStore> EnrollmentStore for LocalAndCentral<L> {
         self.enrolling(&person.name)?.enrollment_status(person)
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
-        // By this host's clock: a secret that is set up anew has no account yet.
-        self.local.confirm(proposal, code)
+    fn confirm(
+        &self,
+        user: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        // One who does not exist takes as long.
+        let store: &dyn EnrollmentStore = match user {
+            Some(user) => self.enrolling(user)?,
+            None => &self.central,
+        };
+        store.confirm(user, proposal, code)
     }
 
     fn kept_secret(&self, person: &Person) -> Result<Token, Superseded> {

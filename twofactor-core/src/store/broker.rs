@@ -320,7 +320,12 @@ impl EnrollmentStore for Broker {
         self.ask(Message::asking_of("enrollment-status", person), Answered::enrollment_status)
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+    fn confirm(
+        &self,
+        _: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
         let confirmed = self.ask(Message::confirming(&proposal, code), Answered::confirmed)?;
         Ok(match confirmed {
             Some(start) => Ok(proposal.confirmed_elsewhere(start)),

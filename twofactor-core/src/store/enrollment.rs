@@ -10,7 +10,7 @@ use crate::codes::otp::{Code, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
-use crate::host::user::Person;
+use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use thiserror::Error;
 
@@ -20,8 +20,14 @@ pub trait EnrollmentStore {
     /// The enrollment of the user, which decides whether a login may enroll. An error where the store cannot tell.
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError>;
 
-    /// The app of the proposed secret when `code` is one of its codes; the proposal again when not.
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError>;
+    /// The app of the proposed secret when `code` is one of its codes, by the clock of the store that has the accounts of `user`; the
+    /// proposal again when not. `None` is a user who does not exist, or of whom the question does not tell.
+    fn confirm(
+        &self,
+        user: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError>;
 
     /// The kept secret ([`EnrollmentStatus::Waiting`]) with all its progress, for a login that shows it to its owner
     /// again. The only secret that a store gives out.

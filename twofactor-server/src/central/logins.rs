@@ -73,7 +73,12 @@ impl EnrollmentStore for Central {
         self.look(&person.name, |one| one.enrollment_status(person))
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+    fn confirm(
+        &self,
+        _: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
         Ok(proposal.try_code(code, self.rules.window, self.now()?))
     }
 

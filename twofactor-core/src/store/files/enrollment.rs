@@ -40,7 +40,12 @@ impl EnrollmentStore for Files {
         Ok(if waits { EnrollmentStatus::Waiting } else { EnrollmentStatus::Enrolled })
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+    fn confirm(
+        &self,
+        _: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
         Ok(proposal.try_code(code, self.rules.window, self.clock.now()?))
     }
 

@@ -7,7 +7,7 @@ use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::codes::otp::Code;
 use crate::codes::token::{Serial, Token};
-use crate::host::user::Person;
+use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Superseded,
@@ -32,7 +32,12 @@ impl EnrollmentStore for OneAccount<'_> {
         })
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+    fn confirm(
+        &self,
+        _: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
         Ok(proposal.try_code(code, self.rules.window, self.now))
     }
 

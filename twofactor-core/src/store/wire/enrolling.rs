@@ -80,7 +80,7 @@ impl Confirming {
     pub(super) fn answered_by(self, store: &impl EnrollmentStore) -> Result<Message, StoreError> {
         // No text is shown there.
         let proposal = Proposal::again(self.token, "", "");
-        Ok(match store.confirm(proposal, &self.code)? {
+        Ok(match store.confirm(None, proposal, &self.code)? {
             Ok(app) => Message::new(ANSWER, "confirmed").with_progress(app.token().start),
             Err(_) => Message::new(ANSWER, "not-confirmed"),
         })

@@ -71,8 +71,13 @@ impl EnrollmentStore for ByName {
         self.act(|files| files.enrollment_status(&by_name(person)))
     }
 
-    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
-        self.act(|files| files.confirm(proposal, code))
+    fn confirm(
+        &self,
+        user: Option<&UserName>,
+        proposal: Proposal,
+        code: &Code,
+    ) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        self.act(|files| files.confirm(user, proposal, code))
     }
 
     fn kept_secret(&self, person: &Person) -> Result<Token, Superseded> {
