@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use super::administration::enrolled;
 use super::joining::added;
 use super::members::{self, Member};
-use super::network::{Connection, HELLO, Site, ask, receive, send};
+use super::network::{Connection, HELLO, Site, ask, assert_ended, receive, send};
 use super::own_changes::letting;
 use super::program::Machine;
 use super::relay::Asking;
@@ -392,6 +392,10 @@ fn strangers_who_try_to_join_and_a_host_that_renews_over_and_over_write_few_line
         let line = HostCall::Renew(members::new_key(&HostKey::generate().unwrap())).message().line().unwrap();
         ask(&mut connection, &line).unwrap();
     }
+    // More than a question of one that joins may have.
+    let (mut stranger, before) = (members::stranger(machine.address), Instant::now());
+    let _ = stranger.write_all(&[&1025_u32.to_be_bytes()[..], b" version=1"].concat());
+    assert_ended(&mut stranger, before, "a large question without a certificate");
     // One of each in ten seconds.
     let most = usize::try_from(began.elapsed().as_secs() / 10).unwrap() + 1;
     assert!(most < TRIES / 2, "too slow to tell");

@@ -96,7 +96,7 @@ fn connect(address: SocketAddr, config: ClientConfig) -> Connection {
 }
 
 /// A connection without a certificate, of a host that takes any server.
-fn stranger(address: SocketAddr) -> Connection {
+pub(super) fn stranger(address: SocketAddr) -> Connection {
     let verifier = Arc::new(anyone::Anyone);
     connect(address, builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }

@@ -176,6 +176,15 @@ fn without_a_good_certificate_of_our_authority_no_question_is_heard() {
     assert!(ask(&mut site.connect(address, Some(site.host(names[0]))), HELLO).is_ok());
 }
 
+/// The server has ended the connection and said nothing, at once: it would wait five seconds for the rest of a question, and ten minutes for
+/// another one.
+#[track_caller]
+pub(super) fn assert_ended(connection: &mut Connection, began: Instant, what: &str) {
+    let mut rest = Vec::new();
+    assert!(!matches!(connection.read_to_end(&mut rest), Ok(1..)), "{what}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{what}: {:?}", began.elapsed());
+}
+
 #[test]
 fn what_is_too_large_too_slow_or_no_question_ends_the_connection_alone() {
     let Some(fleet) = Fleet::with_servers(1) else { return };
@@ -190,7 +199,7 @@ fn what_is_too_large_too_slow_or_no_question_ends_the_connection_alone() {
         ("garbage", [&8_u32.to_be_bytes()[..], b"garbage!"].concat()),
         ("no TLS at all", Vec::new()),
     ] {
-        let mut hostile = connect();
+        let (mut hostile, began) = (connect(), Instant::now());
         let _ = hostile.write_all(&bytes);
         if bytes.is_empty() {
             let mut plain = TcpStream::connect(address).unwrap();
@@ -199,8 +208,7 @@ fn what_is_too_large_too_slow_or_no_question_ends_the_connection_alone() {
             let _ = plain.read_to_end(&mut said);
             continue;
         }
-        let mut rest = Vec::new();
-        assert!(!matches!(hostile.read_to_end(&mut rest), Ok(1..)), "{what}");
+        assert_ended(&mut hostile, began, what);
     }
     // Half a question is waited for, and not for long.
     let (mut half, began) = (connect(), Instant::now());
