@@ -32,6 +32,39 @@ fn rows(machine: &Machine, event: &str) -> String {
 }
 
 #[test]
+fn a_login_is_one_statement_that_reads_and_one_that_writes_with_its_row_of_the_audit() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let statements = || {
+        let log = fleet.postgres.log();
+        // Not those of psql. A longer one goes on in other lines.
+        log.lines().filter(|line| line.contains("LOG:  execute ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (number, (code, judged)) in (1..).zip([
+        (alice.code(0), "redeemed app"),
+        (alice.wrong(), "refused wrong-code"),
+        (alice.code(0), "refused replayed"),
+    ]) {
+        let before = statements().len();
+        assert_eq!(fleet.answer("web1", &question(&alice, &code, number)).in_short(), judged);
+        let now = statements();
+        let [read, written] = &now[before..] else { panic!("{judged}: {:#?}", &now[before..]) };
+        assert!(read.contains(">: select ") && written.contains("update twofactor.state"), "{read} {written}");
+    }
+    let rows = fleet.postgres.sql("select detail from twofactor.audit where event = 'redeem' order by number");
+    assert_eq!(rows, "redeemed app\nrefused wrong-code\nrefused replayed");
+    // Its row of the audit is written with it, or neither is.
+    let holding =
+        fleet.postgres.sql("alter table twofactor.audit add constraint none check (event <> 'redeem') not valid");
+    drop(holding);
+    let version = || fleet.postgres.sql("select version from twofactor.state where name = 'alice'");
+    let before = version();
+    let answer = fleet.answer("web1", &question(&alice, &alice.code(1), 9)).in_short();
+    assert!(answer.starts_with("failed "), "{answer}");
+    assert_eq!(version(), before, "the code is as good as before");
+}
+
+#[test]
 fn the_log_has_hosts_keys_and_secrets_that_were_shown_and_no_change_that_was_none() {
     // Built outside.
     let _ = (server(), link(), debug());

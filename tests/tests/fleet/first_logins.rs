@@ -19,6 +19,8 @@ use super::program::{Machine, Serving, said};
 use super::token_commands::{done, json};
 
 const SERVICE: &str = "first";
+/// Its account phase stores what was set up.
+const LINES: &str = "auth required pam_twofactor.so\naccount required pam_twofactor.so\n";
 const ENROLL: &str = "[default]\nsecond_factor = \"enroll\"\n";
 const INVITED: &str = "[enrollment]\ninvitation = \"required\"\n";
 
@@ -30,8 +32,6 @@ fn fleet(host: &Host, rules: &str) -> Option<(Machine, Serving, Linked)> {
     assert!(joined.status.success(), "{}", said(&joined));
     let text = fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap();
     host.configure(&format!("{text}{ENROLL}{rules}"));
-    // Its account phase stores what was set up.
-    const LINES: &str = "auth required pam_twofactor.so\naccount required pam_twofactor.so\n";
     host.service(SERVICE, LINES);
     host.system_service(SERVICE, LINES);
     let linked = link_of(host);

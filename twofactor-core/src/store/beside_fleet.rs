@@ -100,7 +100,7 @@ impl<L: Store + EnrollmentStore> EnrollmentStore for LocalAndCentral<L> {
         proposal: Proposal,
         code: &Code,
     ) -> Result<Result<App, Box<Proposal>>, StoreError> {
-        // One who does not exist takes as long.
+        // An unknown user takes as long.
         let store: &dyn EnrollmentStore = match user {
             Some(user) => self.enrolling(user)?,
             None => &self.central,
