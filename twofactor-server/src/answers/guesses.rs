@@ -2,7 +2,7 @@
 //! a state in which none were counted, and guess on.
 //!
 //! Invariant: a user's attempts are judged while this server has counted no more wrong codes within an hour than the throttle allows at
-//! most, also where the account has fewer.
+//! most, also where the account has fewer. A question that is asked again counts once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +28,8 @@ pub(crate) struct Guesses(Mutex<HashMap<UserName, WrongCodes>>);
 struct WrongCodes {
     since: Instant,
     count: u32,
+    /// The digest of the question that was counted last.
+    last: Vec<u8>,
 }
 
 impl WrongCodes {
@@ -45,16 +47,20 @@ impl Guesses {
         counted.is_some_and(|counted| counted.count >= most.saturating_mul(BOUNDS))
     }
 
-    /// Counts a wrong code.
-    pub(crate) fn count(&self, user: &UserName) {
+    /// Counts a wrong code of the question with this digest, unless it was counted last: a host asks again, under the same number, where
+    /// nothing was written or its answer was lost.
+    pub(crate) fn count(&self, user: &UserName, question: &[u8]) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.len() >= MOST_USERS {
             counted.retain(|_, counted| counted.are_recent());
         }
         if let Some(counted) = counted.get_mut(user).filter(|counted| counted.are_recent()) {
-            counted.count = counted.count.saturating_add(1);
+            if counted.last != question {
+                counted.count = counted.count.saturating_add(1);
+                question.clone_into(&mut counted.last);
+            }
         } else if counted.len() < MOST_USERS {
-            counted.insert(user.clone(), WrongCodes { since: Instant::now(), count: 1 });
+            counted.insert(user.clone(), WrongCodes { since: Instant::now(), count: 1, last: question.to_vec() });
         }
     }
 
@@ -75,7 +81,8 @@ mod tests {
         let most = 9 * (11 + 4);
         for number in 0..most {
             assert!(!guesses.are_too_many(&alice, limits), "{number}");
-            guesses.count(&alice);
+            guesses.count(&alice, &[number]);
+            guesses.count(&alice, &[number]);
         }
         assert!(guesses.are_too_many(&alice, limits));
         assert!(!guesses.are_too_many(&bob, limits));

@@ -79,9 +79,9 @@ impl InDatabase {
             return Err(ServerError::PutBack(question.user.to_string()));
         }
         let digest = self.database.digest_of(&question.host.name, &question.numbered()?)?;
-        let (began, mut is_counted) = (Instant::now(), false);
+        let began = Instant::now();
         for _ in 0..ROUNDS {
-            match self.judge_once(question, &digest, rules, &mut is_counted).await {
+            match self.judge_once(question, &digest, rules).await {
                 Ok(Some(judged)) => return Ok(judged),
                 Ok(None) => {}
                 // If it was written all the same, the answer is read now.
@@ -98,7 +98,6 @@ impl InDatabase {
         Question { host, message, user, own, quota, .. }: Question<'_>,
         digest: &[u8],
         rules: VerificationRules,
-        is_counted: &mut bool,
     ) -> Result<Option<Judged>, ServerError> {
         let broken = || ServerError::BrokenSeal(user.to_string());
         let account = match self.database.read(&host.name, host.as_of, user, digest).await? {
@@ -156,9 +155,9 @@ impl InDatabase {
             counted,
             is_kept,
         };
-        // Once for a question, and before it is written: a writer of the database can keep the end of a write from this server.
-        if counted == Some(Counted::WrongCode) && !std::mem::replace(is_counted, true) {
-            self.guesses.count(user);
+        // Before it is written: a writer of the database can keep the end of a write from this server.
+        if counted == Some(Counted::WrongCode) {
+            self.guesses.count(user, digest);
         }
         match self.database.write(&account, &change, &note).await? {
             Written::Done if answer.is_redemption() => self.guesses.forget(user),
