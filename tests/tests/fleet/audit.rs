@@ -130,9 +130,11 @@ fn the_log_has_hosts_keys_and_secrets_that_were_shown_and_no_change_that_was_non
 }
 
 #[test]
-fn the_log_of_a_fleet_in_files_has_hosts_that_come_and_go_and_changes_of_keys() {
+fn the_log_of_a_fleet_in_files_has_hosts_that_come_and_go_and_changes_of_keys_and_accounts() {
     let _ = (server(), link(), debug());
-    private_host(|_| {
+    private_host(|private| {
+        private.add_user("alice");
+        private.add_user("bob");
         let machine = of_its_own(Machine::on(Files::new()));
         let _serving = machine.serve();
         let host = Activated::joined(&machine, "web1");
@@ -148,9 +150,31 @@ fn the_log_of_a_fleet_in_files_has_hosts_that_come_and_go_and_changes_of_keys() 
             assert!(machine.run(arguments).status.success(), "{arguments:?}");
         }
         assert!(machine.run(&["key", "retire"]).status.success());
+        for arguments in [
+            ["enroll", "alice", "--no-confirm", "--json"].as_slice(),
+            &["code", "alice", "--revoke"],
+            &["code", "alice"],
+            &["code", "alice", "--revoke"],
+            &["invite", "bob"],
+            &["invite", "bob", "--revoke"],
+            &["recovery", "alice"],
+            &["unlock", "alice"],
+            &["reset", "alice", "--yes"],
+        ] {
+            let output = machine.tool(arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        }
+        let _ = machine.tool(&["reset", "alice", "--yes"]);
+        let accounts = "select group_concat(name || '|' || event || '|' || who, char(10))
+            from (select * from audit where name <> '' order by number)";
+        assert_eq!(
+            machine.postgres.sql(accounts),
+            "alice|enrolled|root\nalice|code-given|root\nalice|code-revoked|root\nbob|invited|root\n\
+             bob|invitation-revoked|root\nalice|recovery-replaced|root\nalice|unlocked|root\nalice|reset|root"
+        );
 
         let rows = "select group_concat(host || '|' || event || '|' || detail || '|' || coalesce(who, ''), char(10))
-            from (select * from audit order by number)";
+            from (select * from audit where name = '' order by number)";
         let expected = format!(
             "web1|host-added||root\nweb1|fleet-joined|{first}|\nweb1|certificate-renewed|{second}|\n\
              web2|host-added|staff|root\nweb1|host-revoked||root\n|keys-changed| change=added keys=2|root\n\
@@ -158,9 +182,11 @@ fn the_log_of_a_fleet_in_files_has_hosts_that_come_and_go_and_changes_of_keys() 
         );
         assert_eq!(machine.postgres.sql(rows), expected);
         let entries = log(&machine, &[]);
+        assert_eq!(entries.iter().filter(|entry| entry["user"] == "alice").count(), 6);
         let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
         let read: Vec<_> = entries
             .iter()
+            .filter(|entry| entry["user"].is_null())
             .map(|entry| {
                 ["event", "member", "groups", "certificate", "change", "keys", "by"].map(|key| text(entry, key))
             })

@@ -148,7 +148,7 @@ impl Work {
         let (event, changes) = (call.word(), changes_accounts(&call));
         let slowed = pause(wrong_codes, host.wrong_codes_per_hour);
         let accounts = place.accounts(VerificationRules { slowed, ..*rules }, SystemClock);
-        let accounts = ByName::new(accounts, place.clone(), Arc::clone(file));
+        let accounts = ByName::new(accounts, place.clone(), Arc::clone(file), None);
         // An account that cannot be read is complained about by the answer.
         let is_new = call.token().is_some() && !accounts.files().knows(user).unwrap_or(true);
         may_register(&call, newcomers, is_new)?;

@@ -14,17 +14,18 @@ use crate::error::ServerError;
 use crate::fleet_file::{FleetFile, Place};
 use crate::sealing::keys::Keys;
 
-/// The accounts in a folder. Answers are judged by `clock`, and by the rules of `config`.
+/// The accounts in a folder. `who` stands in the audit. Answers are judged by `clock`, and by the rules of `config`.
 pub fn accounts(
     folder: &Path,
     keys: Keys,
     config: &Config,
     clock: impl Clock + 'static,
+    who: String,
 ) -> Result<Box<dyn AdministeredStore>, ServerError> {
     let place = Place::of(folder)?;
     let file = Arc::new(opened(&place, keys)?);
     let files = place.accounts(VerificationRules::of(config), clock);
-    Ok(Box::new(ByName::new(files, place, file)))
+    Ok(Box::new(ByName::new(files, place, file, Some(who))))
 }
 
 /// The hosts of a store in a folder. `who` stands in the audit.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::trusted::Folder;
+use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{Event, Record};
 
 use super::place::{PATIENCE, Place, unusable};
@@ -146,7 +147,13 @@ impl FleetFile {
     /// Notes in the audit that `who` is about to change the keys, with the pairs of `change`.
     pub(crate) fn note_keys(&self, who: &str, change: &Record) -> Result<(), ServerError> {
         let now = present()?;
-        self.write(Durable::Now, |file| noted(file, now, Some(who), ("", change.event(), change.pairs())))
+        self.write(Durable::Now, |file| noted(file, now, Some(who), ("", "", change.event(), change.pairs())))
+    }
+
+    /// Notes in the audit that `who` has changed the account of `user`.
+    pub(crate) fn note_change(&self, who: &str, user: &UserName, event: Event) -> Result<(), ServerError> {
+        let now = present()?;
+        self.write(Durable::Now, |file| noted(file, now, Some(who), ("", user.as_str(), event, "")))
     }
 
     /// The keys of the records, with the number of records of each.
@@ -191,15 +198,15 @@ fn committed<T>(
     Ok(done)
 }
 
-/// A row of the audit: the host, the event, and its objects. `who` is the sysadmin.
+/// A row of the audit: the host, the user, the event, and its objects. `who` is the sysadmin.
 pub(super) fn noted(
     file: &Transaction<'_>,
     now: i64,
     who: Option<&str>,
-    (host, event, detail): (&str, Event, &str),
+    (host, name, event, detail): (&str, &str, Event, &str),
 ) -> rusqlite::Result<()> {
-    const NOTE: &str = "insert into audit (at, host, name, event, detail, who) values (?1, ?2, '', ?3, ?4, ?5)";
-    file.execute(NOTE, (now, host, event.word(), detail, who)).map(drop)
+    const NOTE: &str = "insert into audit (at, host, name, event, detail, who) values (?1, ?2, ?3, ?4, ?5, ?6)";
+    file.execute(NOTE, (now, host, name, event.word(), detail, who)).map(drop)
 }
 
 /// The present, as the file has times.

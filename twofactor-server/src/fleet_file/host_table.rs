@@ -61,7 +61,7 @@ impl FleetFile {
                 "insert into join_code (number, host, digest, until) values (?1, ?2, ?3, ?4)",
                 (number, name, digest, now.saturating_add(seconds(lasts))),
             )?;
-            noted(file, now, Some(who), (name, Event::HostAdded, &groups.replace('\n', ",")))?;
+            noted(file, now, Some(who), (name, "", Event::HostAdded, &groups.replace('\n', ",")))?;
             Ok(true)
         })
     }
@@ -117,7 +117,7 @@ impl FleetFile {
             file.execute("delete from certificate where host = ?1", [host])?;
             insert(file, host, new, now)?;
             changed(file)?;
-            noted(file, now, None, (host, Event::FleetJoined, &new.serial))?;
+            noted(file, now, None, (host, "", Event::FleetJoined, &new.serial))?;
             Ok(true)
         })
     }
@@ -139,7 +139,7 @@ impl FleetFile {
             file.execute("delete from certificate where host = ?1 and until < ?2", (host, gone))?;
             insert(file, host, new, now)?;
             changed(file)?;
-            noted(file, now, None, (host, Event::CertificateRenewed, &new.serial))?;
+            noted(file, now, None, (host, "", Event::CertificateRenewed, &new.serial))?;
             Ok(true)
         })
     }
@@ -154,7 +154,7 @@ impl FleetFile {
             file.execute("delete from certificate where host = ?1", [name])?;
             file.execute("delete from join_code where host = ?1", [name])?;
             changed(file)?;
-            noted(file, now, Some(who), (name, Event::HostRevoked, ""))?;
+            noted(file, now, Some(who), (name, "", Event::HostRevoked, ""))?;
             Ok(true)
         })
     }

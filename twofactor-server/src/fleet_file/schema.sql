@@ -76,8 +76,8 @@ create table answer (
 ) strict;
 create index answer_at on answer (at);
 
--- Every judged attempt of a host, hosts that come and go, changes of keys. Other changes of a sysadmin stand in the log of the machine and in
--- the registry's history.
+-- Every judged attempt of a host, hosts that come and go, changes of keys and accounts by a sysadmin. Those of tokens stand in the
+-- registry's history.
 create table audit (
     number integer primary key autoincrement,
     at integer not null,

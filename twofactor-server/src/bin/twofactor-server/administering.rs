@@ -52,7 +52,7 @@ fn open_central(config: &Config, who: String) -> Result<Box<dyn AdministeredStor
     let (store, keys) = configured(config)?;
     Ok(match &store.backing {
         Backing::Postgresql(connection) => Box::new(open(connection, keys, config, who)?),
-        Backing::Files(folder) => embedded_accounts(folder, keys, config, SystemClock)?,
+        Backing::Files(folder) => embedded_accounts(folder, keys, config, SystemClock, who)?,
     })
 }
 

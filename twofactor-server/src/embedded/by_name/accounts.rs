@@ -15,6 +15,7 @@ use twofactor_core::store::administration::{
     Belongs, EnrollError, Existing, ExportedAccount, InvitationAdministration, LastCredential, MoveInError, Newcomer,
     RenameError, Renamed, Reset, SshKeyAdministration, SshKeyError,
 };
+use twofactor_core::store::files::Files;
 use twofactor_core::store::{StoreError, Superseded};
 
 use super::store::{ByName, by_name};
@@ -27,7 +28,8 @@ impl AccountAdministration for ByName {
         recovery: Option<&[RecoveryCode]>,
         existing: Existing,
     ) -> Result<(), EnrollError> {
-        self.act(|files| files.enroll(&by_name(person), app, recovery, existing))
+        let enroll = |files: &Files| files.enroll(&by_name(person), app, recovery, existing);
+        self.change(&person.name, Event::Enrolled, enroll, |()| true)
     }
 
     fn move_in(
@@ -37,8 +39,8 @@ impl AccountAdministration for ByName {
         recovery: &[RecoveryCode],
         existing: Existing,
     ) -> Result<usize, MoveInError> {
-        let moved = self.act(|files| Ok::<_, EnrollError>(files.move_in(&by_name(person), apps, recovery, existing)));
-        moved?
+        let move_in = |files: &Files| Ok::<_, EnrollError>(files.move_in(&by_name(person), apps, recovery, existing));
+        self.change(&person.name, Event::Enrolled, move_in, Result::is_ok)?
     }
 
     fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
@@ -74,33 +76,35 @@ impl AccountAdministration for ByName {
     }
 
     fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
-        self.act(|files| files.reset(user, reset))
+        self.change(user, Event::Reset, |files| files.reset(user, reset), |was_there| *was_there)
     }
 
     fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
-        self.act(|files| files.replace_recovery(user, codes))
+        self.change(user, Event::RecoveryReplaced, |files| files.replace_recovery(user, codes), |is_done| *is_done)
     }
 
     fn give_code(&self, person: &Person, until: UnixTime) -> Result<Option<TemporaryCode>, EnrollError> {
-        self.act(|files| files.give_code(&by_name(person), until))
+        let give = |files: &Files| files.give_code(&by_name(person), until);
+        self.change(&person.name, Event::CodeGiven, give, Option::is_some)
     }
 
     fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
-        self.act(|files| files.revoke_code(user))
+        self.change(user, Event::CodeRevoked, |files| files.revoke_code(user), |was_there| *was_there)
     }
 
     fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
-        self.act(|files| files.unlock(user))
+        self.change(user, Event::Unlocked, |files| files.unlock(user), Option::is_some)
     }
 }
 
 impl InvitationAdministration for ByName {
     fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
-        self.act(|files| files.invite(&by_name(person), until))
+        let invite = |files: &Files| files.invite(&by_name(person), until);
+        self.change(&person.name, Event::Invited, invite, |_| true)
     }
 
     fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
-        self.act(|files| files.revoke_invitation(user))
+        self.change(user, Event::InvitationRevoked, |files| files.revoke_invitation(user), |was_there| *was_there)
     }
 }
 
@@ -111,7 +115,7 @@ impl SshKeyAdministration for ByName {
     }
 
     fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError> {
-        self.act(|files| files.remove_ssh_key(user, name, last))
+        self.change(user, Event::SshKeyRemoved, |files| files.remove_ssh_key(user, name, last), |_| true)
     }
 }
 
