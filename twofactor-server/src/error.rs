@@ -184,8 +184,8 @@ pub enum ServerError {
     /// A user's account has forgotten wrong codes.
     #[error("more codes of {0} were wrong within an hour than the throttle lets through: the database was put back")]
     PutBack(String),
-    /// Too many users of whom nothing was kept have guessed at tokens at a host.
-    #[error("too many newcomers have typed wrong codes of tokens at this host within an hour")]
+    /// Too many users of whom nothing was kept have typed codes of tokens at a host.
+    #[error("too many newcomers have typed codes of tokens at this host within an hour")]
     TooManyNewcomers,
     /// No certificate could be made.
     #[error("a certificate cannot be made: {0}")]

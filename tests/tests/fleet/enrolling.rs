@@ -16,9 +16,10 @@ use twofactor_core::store::{Attempt, EnrollmentStore as _, Presence, Store as _}
 use twofactor_server::Host;
 use twofactor_tests::oathtool::{Authenticator, Kind};
 
+use super::own_changes::letting;
 use super::program::{Machine, said};
 use super::relay::Asking;
-use super::tokens::central;
+use super::tokens::{Fob, central, stock};
 use super::{Enrolled, Fleet, now};
 
 fn refused(enrolled: Result<Enrolled, twofactor_core::store::Superseded>) -> String {
@@ -234,4 +235,37 @@ fn check_warns_of_a_host_that_may_enroll_each_user_without_an_invitation() {
     assert!(checked.status.success() && said(&checked).contains("warning  [[host]] in line"), "{}", said(&checked));
     machine.configure("[[host]]\nname = \"desk\"\nmay = [\"login\", \"enroll\"]\ngroups = [\"staff\"]\n");
     assert!(!said(&machine.run(&["check"])).contains("warning"));
+}
+
+#[test]
+fn the_right_codes_of_a_free_token_take_no_place_for_each_name_and_no_row_each_time() {
+    let Some(fleet) = Fleet::with_servers(1) else { return };
+    let alice = Enrolled::at(&fleet.host("desk"), "alice");
+    let fobs = [Fob::random("A1")];
+    stock(&central(&fleet), "acme", &fobs);
+    let [one, two] = fobs[0].authenticator().two_codes();
+    let shown = format!("serial=A1 code={one} code={two} source=192.0.2.7");
+    let (host, number) = (letting("web1"), Cell::new(0));
+    let asked = |verb: &str, user: &str| {
+        number.set(number.get() + 1);
+        let line = format!(" version=1 ask={verb} user={user} uid=1001 {shown}");
+        let question = Message::read(line.as_bytes()).unwrap().numbered(number.get()).line().unwrap();
+        fleet.runtime.block_on(fleet.servers[0].answer(&host, &question)).unwrap().in_short()
+    };
+    let sql = |statement: &str| fleet.postgres.sql(statement);
+    let rows = || sql("select count(*) from twofactor.audit");
+    // Nothing is burned, so another name may be given with them.
+    assert_eq!(asked("check-registration", "new0"), "registrable");
+    assert_eq!(sql("select newcomers, refused from twofactor.quota where host = 'web1'"), "1|1");
+    sql("update twofactor.quota set newcomers = 1000");
+    assert_eq!(asked("check-registration", "new1"), "failed store-unavailable");
+    assert_eq!(sql("select count(*) from twofactor.state where name like 'new%'"), "1");
+    sql("update twofactor.quota set newcomers = 0, refused = 1000");
+    let before = rows();
+    for _ in 0..3 {
+        assert_eq!(asked("check-registration", "new0"), "registrable");
+        let refused = asked("register", alice.person.name.as_str());
+        assert!(refused.starts_with("superseded"), "{refused}");
+    }
+    assert_eq!(rows(), before);
 }

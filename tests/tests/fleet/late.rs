@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::joining::WEB1;
+use super::meanwhile::until;
 use super::renewal::{Activated, central};
 use super::{Enrolled, Fleet, is_accepted, question, redeem};
 
@@ -83,4 +84,26 @@ fn statements_that_were_given_up_do_not_wait_at_the_database() {
         let answer = fleet.answer("web1", &question(user, &user.code(0), number)).in_short();
         assert_eq!(answer, "redeemed app", "nothing was written of the first one");
     }
+}
+
+#[test]
+fn while_a_standby_that_commits_wait_for_is_away_no_code_opens_a_session() {
+    let Some(fleet) = Fleet::with_servers(2) else { return };
+    let alice = Enrolled::at(&fleet.host("desk"), "alice");
+    let host = twofactor_server::Host::named("web1");
+    let asked = question(&alice, &alice.code(0), 1);
+    let ask = |server: usize| fleet.runtime.block_on(fleet.servers[server].answer(&host, &asked)).unwrap().in_short();
+    let standby = |set: &str| {
+        fleet.postgres.sql(&format!("alter system {set}"));
+        fleet.postgres.sql("select pg_reload_conf()");
+    };
+    standby("set synchronous_standby_names = 'elsewhere'");
+    until("commits wait", || fleet.postgres.sql("show synchronous_standby_names") == "elsewhere");
+    // The second one would read what the first has given up, if that counted.
+    for server in [0, 1, 1] {
+        assert!(ask(server).starts_with("failed "), "the code may be good again after a failover");
+    }
+    standby("reset synchronous_standby_names");
+    until("it counts now", || ask(1) == "redeemed app");
+    assert_eq!(ask(0), "redeemed app", "the same answer");
 }

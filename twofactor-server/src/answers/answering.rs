@@ -285,11 +285,11 @@ impl Server {
         }
     }
 
-    /// Complains about a host at which too many newcomers have guessed at tokens.
+    /// Complains about a host at which too many newcomers have typed codes of tokens.
     fn has_too_many_newcomers(&self, Host { name, .. }: &Host) {
         if self.alarms.is_due(&format!("newcomers at {name}")) {
             complain(&format!(
-                "wrong codes of tokens came from {NEWCOMERS} users at host {name} within an hour of whom nothing was kept before: no more \
+                "codes of tokens came from {NEWCOMERS} users at host {name} within an hour of whom nothing was kept before: no more \
                  such users register tokens there. Is that host still yours?"
             ));
         }

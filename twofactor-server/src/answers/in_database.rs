@@ -16,7 +16,7 @@ use twofactor_core::store::wire::{Call, Message};
 use twofactor_core::store::{Listing, TokenRegistration, VerificationRules};
 
 use crate::answers::guesses::Guesses;
-use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_register, refusal};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, is_look, may_register, refusal};
 use crate::answers::own_changes::answered;
 use crate::clocks::agreed;
 use crate::database::schema::Tables;
@@ -112,7 +112,7 @@ impl InDatabase {
         let is_new = account.version.is_none();
         let (gets_rows, refusal) = (account.refused < REFUSALS, refusal(&call, is_new));
         may_register(&call, account.newcomers, is_new)?;
-        let event = call.word();
+        let (event, is_look) = (call.word(), is_look(&call));
         let slowed = pause(account.wrong_codes, host.wrong_codes_per_hour);
         let rules = VerificationRules { slowed, ..rules };
         let one = OneAccount::of(user.clone(), &account.read, rules, &self.decoy, now)?;
@@ -126,19 +126,20 @@ impl InDatabase {
         };
         if let Some(registration) = one.registered() {
             let (host, who, read) = (host.name.as_str(), None, account.version);
-            let asked = Registering { host, who, question: digest, event, read, quota };
+            let asked = Registering { host, who, question: digest, event, read, quota, gets_rows };
             let registered = self.register(user, &registration, asked, now).await?;
-            if registered.as_ref().is_some_and(Message::is_refusal) {
+            let is_refused = registered.as_ref().is_some_and(Message::is_refusal);
+            if is_refused {
                 self.database.count_refusal(host, refusal).await?;
             }
-            return Ok(registered.map(Judged::plain));
+            return Ok(registered.map(|answer| Judged { is_kept: gets_rows || !is_refused, ..Judged::plain(answer) }));
         }
         let is_guess = one.has_counted_a_guess();
         let change = one.into_change();
         if matches!(change, Change::Nothing) {
             return Ok(Some(Judged::plain(answer)));
         }
-        let is_refused = answer.is_refusal() || matches!(change, Change::InVain);
+        let is_refused = is_look || answer.is_refusal() || matches!(change, Change::InVain);
         let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused });
         let is_kept = gets_rows || is_guess || counted.is_none();
         let detail = answer.in_short();

@@ -48,11 +48,11 @@ impl Question<'_> {
 /// the others get none.
 pub(crate) const REFUSALS: f64 = 1000.0;
 
-/// The newcomers whose attempts at tokens were refused at one host within an hour, after which no more newcomers register tokens there. A
-/// newcomer is a user of whom nothing is kept. A guess at a token is counted by the user's name, so it takes a place in the store, and a
-/// hostile host has any number of names; a place is all that it gains. The guesser of an invitation takes none and does not count here:
-/// strangers at a login would keep newcomers out. A user counts once, by the first wrong code, so that a rollout with a typo of each user
-/// stays below this.
+/// The newcomers who have typed codes of tokens at one host within an hour, after which no more newcomers register tokens there. A newcomer
+/// is a user of whom nothing is kept. Codes of a token are counted by the user's name, so they take a place in the store, and a hostile
+/// host has any number of names, with the codes of one free token, too, which stay good; a place is all that it gains. The guesser of an
+/// invitation takes none and does not count here: strangers at a login would keep newcomers out. A user counts once, by the first codes,
+/// so that a rollout stays below this.
 pub(crate) const NEWCOMERS: f64 = 1000.0;
 
 /// The count of a refusal.
@@ -73,12 +73,12 @@ pub(crate) struct Outcome {
     pub(crate) is_guess: bool,
     /// Nothing is kept of the user.
     pub(crate) is_new: bool,
-    /// It was refused.
+    /// It was refused, or has given nothing ([`is_look`]).
     pub(crate) is_refused: bool,
 }
 
 impl Counted {
-    /// Wrong codes, refused attempts of newcomers at tokens, and all refusals that this is.
+    /// Wrong codes, attempts of newcomers at tokens, and all refusals that this is.
     pub(crate) fn counts(self) -> [i32; 3] {
         match self {
             Self::WrongCode => [1, 0, 0],
@@ -103,6 +103,12 @@ impl Counted {
 pub(crate) fn may_register(call: &Call, newcomers: f64, is_new: bool) -> Result<(), ServerError> {
     let are_too_many = is_new && call.token().is_some() && newcomers >= NEWCOMERS;
     if are_too_many { Err(ServerError::TooManyNewcomers) } else { Ok(()) }
+}
+
+/// True for a question that gives a user nothing, also where its codes are right, which stay good. Else a host takes a place and a row for
+/// each name that it invents, with the codes of one free token.
+pub(crate) fn is_look(call: &Call) -> bool {
+    matches!(call, Call::CheckRegistration(..))
 }
 
 /// The count of a question's refusal.

@@ -117,7 +117,15 @@ impl EnrollmentStore for Central {
             let (now, question) = (self.now()?, self.question()?);
             let change = inventory::Change::of(Author { who: &self.who, at: now }, self.clock());
             let (host, who) = (NO_HOST, Some(self.who.as_str()));
-            let asked = Registering { host, who, question: &question, event: "register", read: None, quota: None };
+            let asked = Registering {
+                host,
+                who,
+                question: &question,
+                event: "register",
+                read: None,
+                gets_rows: true,
+                quota: None,
+            };
             let registering = change.register(&self.database, &pending.user, &registration, asked);
             return match self.runtime.block_on(registering)? {
                 Registered::Judged(stored) => stored,

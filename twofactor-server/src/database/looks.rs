@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use tokio::time::{sleep, timeout};
+use tokio_postgres::Error;
 
 use crate::database::circuit::Circuit;
-use crate::database::in_use::InUse;
-use crate::error::ServerError;
 use crate::postgresql::{PATIENCE as CONNECTING, Postgresql};
 use crate::times::STATEMENT;
 
@@ -19,19 +18,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn look(pool: Pool, postgresql: Postgresql, circuit: Arc<Circuit>) {
     loop {
         let began = Instant::now();
-        match timeout(STATEMENT, answers(&pool, &postgresql)).await {
+        match timeout(STATEMENT, answers(&postgresql)).await {
             Ok(Ok(())) => return circuit.is_back(),
             // Statements hear the same, at once.
             Ok(Err(_)) if began.elapsed() < CONNECTING => return circuit.is_back(),
-            _ if circuit.hangs(began) => sleep(PAUSE).await,
+            _ if circuit.hangs(began) => {
+                // Each would cost a statement its time when the database is back.
+                pool.retain(|_, _| false);
+                sleep(PAUSE).await;
+            }
             _ => return,
         }
     }
 }
 
-async fn answers(pool: &Pool, postgresql: &Postgresql) -> Result<(), ServerError> {
-    let connection = InUse::of(pool.get().await?, postgresql);
-    connection.client()?.query_typed("select 1", &[]).await?;
-    connection.ended();
-    Ok(())
+/// Over a new connection: one that is kept may be to a host that has gone without a word, while another is there.
+async fn answers(postgresql: &Postgresql) -> Result<(), Error> {
+    let (client, _) = postgresql.connect().await?;
+    client.query_typed("select 1", &[]).await.map(drop)
 }

@@ -21,7 +21,7 @@ use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
-use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, may_register, refusal};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, is_look, may_register, refusal};
 use crate::answers::own_changes::answered;
 use crate::answers::queues::Turn;
 use crate::error::ServerError;
@@ -145,7 +145,7 @@ impl Work {
             return Message::read(&answer).map(Judged::plain).map_err(|_| broken());
         }
         let call = Message::read(line).and_then(|message| Call::read(&message)).map_err(|_| broken())?;
-        let (event, changes) = (call.word(), changes_accounts(&call));
+        let (event, changes, is_look) = (call.word(), changes_accounts(&call), is_look(&call));
         let slowed = pause(wrong_codes, host.wrong_codes_per_hour);
         let accounts = place.accounts(VerificationRules { slowed, ..*rules }, SystemClock);
         let accounts = ByName::new(accounts, place.clone(), Arc::clone(file), None);
@@ -174,7 +174,7 @@ impl Work {
         if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));
         }
-        let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused: answer.is_refusal() });
+        let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused: is_look || answer.is_refusal() });
         let is_kept = refused < REFUSALS || is_guess || counted.is_none();
         let detail = answer.in_short();
         file.note(&Note {

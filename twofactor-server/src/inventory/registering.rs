@@ -28,6 +28,8 @@ pub(crate) struct Registering<'a> {
     pub(crate) event: &'a str,
     /// The version of the account that was judged; `None` where nothing was kept of the user.
     pub(crate) read: Option<i64>,
+    /// A refusal gets a row, too. Not where more was refused to the host than gets one.
+    pub(crate) gets_rows: bool,
     /// The quota of the host on which a first factor goes that is registered without an invitation.
     pub(crate) quota: Option<u32>,
 }
@@ -94,7 +96,9 @@ impl Change<'_> {
             }
             self.write(transaction, seals, loaded.into_writes(Direction::Gives)?, &versions).await?;
         }
-        note(transaction, seals, &person.name, asked, &answer(registration, &stored)).await?;
+        if stored.is_ok() || asked.gets_rows {
+            note(transaction, seals, &person.name, asked, &answer(registration, &stored)).await?;
+        }
         Ok(Registered::Judged(stored))
     }
 }
