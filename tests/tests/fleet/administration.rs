@@ -92,7 +92,9 @@ pub(crate) fn counts_at_the_next_login<S: Backing>(host: &Host, machine: &Machin
     assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::MAXTRIES);
     let unlocked = json(&machine.tool(&["unlock", "alice", "--json"]));
     assert_eq!(unlocked["failures"], 5, "{unlocked}");
-    assert_eq!(host.login("alice").typing(code(&alice, 1)).code(), ReturnCode::SUCCESS);
+    // Kept: a step may begin before it is typed again.
+    let used = code(&alice, 1);
+    assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::SUCCESS);
 
     let given = json(&machine.tool(&["code", "alice", "--json"]));
     let given = given["code"].as_str().unwrap().to_owned();
@@ -106,7 +108,7 @@ pub(crate) fn counts_at_the_next_login<S: Backing>(host: &Host, machine: &Machin
     json(&machine.tool(&["rename", "alice", "alicia", "--yes", "--json"]));
     host.add_user("alicia");
     assert_eq!(host.login("alice").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
-    assert_eq!(host.login("alicia").typing(code(&alice, 1)).code(), ReturnCode::AUTH_ERR, "used before");
+    assert_eq!(host.login("alicia").typing(&used).code(), ReturnCode::AUTH_ERR, "used before");
     let reset = machine.tool(&["reset", "alicia", "--yes", "--json"]);
     assert!(reset.status.success(), "{}", said(&reset));
     assert_eq!(host.login("alicia").typing(code(&alice, 2)).code(), ReturnCode::AUTH_ERR);
