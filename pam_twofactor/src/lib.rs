@@ -302,7 +302,7 @@ impl Host {
             Process::ItsUsers | Process::Roots => {
                 let local = FilesAndBroker::new(store::open(config, SystemClock), the_broker(), judge);
                 match config.membership {
-                    Some(_) => Box::new(LocalAndCentral::new(local, the_link())),
+                    Some(_) => Box::new(LocalAndCentral::new(local)),
                     None => Box::new(local),
                 }
             }
@@ -331,11 +331,6 @@ fn process() -> Process {
 fn the_broker() -> Broker {
     let broker = Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE);
     if geteuid().is_root() { broker.started_by(Uid(getuid().as_raw())) } else { broker }
-}
-
-/// The link to the servers of this host's fleet.
-fn the_link() -> Broker {
-    Broker::link(Path::new(broker::LINK), Owner::ROOT, broker::PATIENCE)
 }
 
 /// A line about a failure that came before the login began.

@@ -64,6 +64,23 @@ impl<'h> Tried<'h> {
         text
     }
 
+    /// Root has no second factor of its own to change.
+    pub(crate) fn refuses_root_as_a_user(&self) {
+        for line in [
+            "self status",
+            "self enroll",
+            "self replace",
+            "self recovery",
+            "self reset",
+            "self token 1",
+            "self ssh-key add /root/key.pub",
+            "self ssh-key list",
+            "self ssh-key remove hers",
+        ] {
+            self.ends(line, 4, &["root changes users with the commands for each user"]);
+        }
+    }
+
     /// A refusal, with the words of the command itself or of a list's line.
     #[track_caller]
     pub(crate) fn is_refused(&self, line: &str) -> String {
@@ -313,19 +330,7 @@ fn this_machine(tried: &Tried<'_>) {
         ("service enable here-not", 3, &["there is no PAM service \"here-not\""]),
         ("doctor", 1, &["state          ok           /var/lib/twofactor: 0 accounts"]),
     ]);
-    for line in [
-        "self status",
-        "self enroll",
-        "self replace",
-        "self recovery",
-        "self reset",
-        "self token 1",
-        "self ssh-key add /root/key.pub",
-        "self ssh-key list",
-        "self ssh-key remove hers",
-    ] {
-        tried.ends(line, 4, &["root changes users with the commands for each user"]);
-    }
+    tried.refuses_root_as_a_user();
 
     // An account of this machine alone is no one's in the fleet, and the way to it is said.
     host.add_user("admin");

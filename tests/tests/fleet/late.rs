@@ -6,18 +6,26 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::joining::WEB1;
+use super::login::Linked;
 use super::meanwhile::until;
+use super::program::Machine;
 use super::renewal::{Activated, central};
 use super::{Enrolled, Fleet, is_accepted, question, redeem};
+
+/// A host that has joined, with its link, and a user of its fleet.
+fn joined(machine: &Machine) -> (Activated, Linked, Enrolled) {
+    let host = Activated::joined(machine, WEB1);
+    let link = host.link();
+    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
+    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    (host, link, alice)
+}
 
 #[test]
 fn a_server_that_is_late_with_one_question_is_asked_the_next_one() {
     let Some(machine) = central() else { return };
     let _serving = machine.serve();
-    let host = Activated::joined(&machine, WEB1);
-    let _link = host.link();
-    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
-    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let (host, _link, alice) = joined(&machine);
     // Its connection is kept.
     assert!(is_accepted(redeem(&host.store(), &alice.person, &alice.code(-1))));
     let holding = machine.postgres.transaction("lock table twofactor.audit in exclusive mode");
@@ -32,10 +40,7 @@ fn a_server_that_is_late_with_one_question_is_asked_the_next_one() {
 fn while_the_database_hangs_one_login_waits_and_those_behind_it_do_not() {
     let Some(machine) = central() else { return };
     let _serving = machine.serve();
-    let host = Activated::joined(&machine, WEB1);
-    let _link = host.link();
-    let fleet = Fleet::beside(&machine.postgres, machine.site.place("seed.key"));
-    let alice = Enrolled::at(&fleet.host("web9"), "alice");
+    let (host, _link, alice) = joined(&machine);
     let wrong = alice.wrong();
     // Its connection is kept.
     assert!(is_accepted(redeem(&host.store(), &alice.person, &alice.code(0))));

@@ -14,14 +14,12 @@ use twofactor_admin::checkup::{self, services::of_program};
 use twofactor_core::config::Expected;
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::Demand;
-use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::SystemUsers;
 use twofactor_core::host::user::expiry::{KnownExpiry, Shadow};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{self, Claimant, Course, LoginEnd, Process, SystemServices, Unidentified, World};
 use twofactor_core::pam_service::programs;
 use twofactor_core::policy::By;
-use twofactor_core::store::broker::{Broker, LINK, PATIENCE};
 use twofactor_core::store::{self, EnrollmentStore, LocalAndCentral, Store};
 
 use crate::args;
@@ -63,10 +61,7 @@ fn explain<'a>(
 ) -> Result<Explanation<'a>, Failure> {
     let config = &host.config;
     // As the module has it on a host of a fleet.
-    let of_fleet = host::asks_a_fleet(config).then(|| {
-        let central = Broker::link(Path::new(LINK), Owner::ROOT, PATIENCE);
-        LocalAndCentral::new(store::open(config, host.clock), central)
-    });
+    let of_fleet = host::asks_a_fleet(config).then(|| LocalAndCentral::new(store::open(config, host.clock)));
     let (store, enrollments): (&dyn Store, &dyn EnrollmentStore) = match &of_fleet {
         Some(both) => (both, both),
         None => (&*host.accounts, &*host.accounts),

@@ -3,6 +3,8 @@
 //! Invariants: a user with an account here is judged here, so that administrators get in while no server answers. An account that
 //! cannot be read is an error, and never a reason to ask elsewhere. Nothing of the fleet makes an account here.
 
+use std::path::Path;
+
 use crate::account::App;
 use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
@@ -12,9 +14,10 @@ use crate::account::remembered::Recall;
 use crate::codes::otp::{Code, Digits};
 use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Serial, Token};
+use crate::host::trusted::Owner;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
-use crate::store::broker::Broker;
+use crate::store::broker::{Broker, LINK, PATIENCE};
 use crate::store::enrollment::{EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, Registration, Superseded};
 use crate::store::error::StoreError;
 use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
@@ -27,9 +30,9 @@ pub struct LocalAndCentral<L> {
 }
 
 impl<L: Store + EnrollmentStore> LocalAndCentral<L> {
-    /// `central` asks the link of this host.
-    pub fn new(local: L, central: Broker) -> Self {
-        Self { local, central }
+    /// The central store is asked through the link of this host.
+    pub fn new(local: L) -> Self {
+        Self { local, central: Broker::link(Path::new(LINK), Owner::ROOT, PATIENCE) }
     }
 
     fn is_local(&self, user: &UserName) -> Result<bool, StoreError> {

@@ -140,8 +140,8 @@ impl InDatabase {
             return Ok(Some(Judged::plain(answer)));
         }
         let is_refused = is_look || answer.is_refusal() || matches!(change, Change::InVain);
-        let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused });
-        let is_kept = gets_rows || is_guess || counted.is_none();
+        let outcome = Outcome { is_guess, is_new, is_refused };
+        let (counted, is_kept) = (Counted::of(refusal, outcome), outcome.gets_row(account.refused));
         let detail = answer.in_short();
         let line = answer.line().map_err(|_| ServerError::NoRandomness)?;
         let note = Note {

@@ -66,7 +66,7 @@ pub(crate) enum Counted {
     Refused,
 }
 
-/// The outcome of a question, for the counts.
+/// The outcome of a question, for the counts and the audit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
     /// A wrong code was looked at and counted.
@@ -75,6 +75,13 @@ pub(crate) struct Outcome {
     pub(crate) is_new: bool,
     /// It was refused, or has given nothing ([`is_look`]).
     pub(crate) is_refused: bool,
+}
+
+impl Outcome {
+    /// True where it gets a row of the audit at a host to which so much was refused lately.
+    pub(crate) fn gets_row(self, refused: f64) -> bool {
+        refused < REFUSALS || self.is_guess || !self.is_refused
+    }
 }
 
 impl Counted {
@@ -98,7 +105,7 @@ impl Counted {
     }
 }
 
-/// Refuses a newcomer's question about a token at a host at which so many newcomers were refused lately. `is_new`: nothing is kept of the
+/// Refuses a newcomer's question about a token at a host at which so many newcomers have typed codes lately. `is_new`: nothing is kept of the
 /// user.
 pub(crate) fn may_register(call: &Call, newcomers: f64, is_new: bool) -> Result<(), ServerError> {
     let are_too_many = is_new && call.token().is_some() && newcomers >= NEWCOMERS;

@@ -1,5 +1,5 @@
-//! What a server knows of a database that hangs. Else each login would wait for it, and links would give the server up before they hear
-//! why.
+//! The circuit of a server to its database: open while that hangs. Without it each login would wait, and links would give the server up
+//! before they hear why.
 //!
 //! Invariants: a statement that was not answered in time proves nothing, for it may wait for something of its own. It begins looks at the
 //! database (`looks.rs`), one after the other. While these are not answered, statements are refused at once. The first answer, to a look or
@@ -52,7 +52,7 @@ impl Circuit {
         course.is_open
     }
 
-    /// Notes the end of the looks: the database does not hang, whatever it has said.
+    /// Notes that the database does not hang, and that the looks end.
     pub(crate) fn is_back(&self) {
         let mut course = self.course();
         (course.is_looked_at, course.is_open) = (false, false);

@@ -4,7 +4,6 @@
 //! servers, no more are written than the quota has left, and an attempt that enrolls no user uses nothing up. Those of the hour before
 //! count in part, as wrong codes do.
 
-use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::Type;
 
@@ -53,9 +52,6 @@ impl Database {
             connection.ended();
             Ok(written)
         };
-        let patience = self.patience();
-        let enrolled =
-            async { timeout(patience, enrolled).await.unwrap_or_else(|_| Err(ServerError::Late(patience.as_secs()))) };
         match self.in_time(enrolled).await {
             Err(error) if error.is_conflict() => Ok(Written::Conflict),
             written => written,

@@ -12,8 +12,8 @@ use crate::postgresql::Postgresql;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection while it is used. Where that is given up it is not used again: the next statement would wait for the one that runs still.
-/// That one is canceled where a commit is this host's alone. Else it would wait for a lock behind a connection that is gone, and a hundred of them use up all connections of
-/// the database.
+/// That one is canceled ([`Postgresql::cancel`]). Else it would wait for a lock behind a connection that is gone, and a hundred of them use
+/// up all connections of the database.
 pub(crate) struct InUse {
     connection: Option<Object>,
     postgresql: Postgresql,

@@ -1,11 +1,10 @@
 //! An account goes to another name: both are written in one transaction, or neither.
 
-use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::Type;
 use twofactor_core::store::one_account::Change;
 
-use crate::database::tables::{Account, Database, FRESH, Note, PATIENCE, Written};
+use crate::database::tables::{Account, Database, FRESH, Note, PATIENCE, Written, within};
 use crate::error::ServerError;
 use crate::inventory::TOKENS_LOCK;
 use crate::sealing::seals::Kind;
@@ -94,7 +93,7 @@ impl Database {
             transaction.commit().await?;
             Ok(Written::Done)
         };
-        let Ok(written) = timeout(PATIENCE, work).await else { return Err(ServerError::Late(PATIENCE.as_secs())) };
+        let written = within(PATIENCE, work).await?;
         connection.ended();
         match written {
             Err(error @ ServerError::Database(_)) if error.is_conflict() => Ok(Written::Conflict),

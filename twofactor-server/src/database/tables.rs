@@ -319,10 +319,20 @@ impl Database {
 
     /// Runs a statement. A connection that has not answered in time is given up, and others do not wait for the database then.
     pub(crate) async fn ask(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
-        self.in_time(self.ask_within(self.patience, statement, parameters)).await
+        self.in_time(self.rows(statement, parameters)).await
     }
 
-    /// Does something with the database, unless that is known to hang.
+    /// The same of a statement that may take this long.
+    pub(crate) async fn ask_within(
+        &self,
+        patience: Duration,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, ServerError> {
+        within(patience, self.rows(statement, parameters)).await?
+    }
+
+    /// Does something with the database in the time for one answer, unless it is known to hang.
     pub(crate) async fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, ServerError>>,
@@ -331,7 +341,7 @@ impl Database {
             return Err(ServerError::Late(self.patience.as_secs()));
         }
         let asked = Instant::now();
-        let answered = work.await;
+        let answered = within(self.patience, work).await.and_then(|answered| answered);
         match &answered {
             Ok(_) => self.circuit.has_answered(Instant::now()),
             Err(ServerError::Database(error)) if error.as_db_error().is_some() => {
@@ -344,36 +354,15 @@ impl Database {
         answered
     }
 
-    /// The longest wait for one answer.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    /// The same of a statement that may take this long.
-    pub(crate) async fn ask_within(
-        &self,
-        patience: Duration,
-        statement: &str,
-        parameters: &Parameters<'_>,
-    ) -> Result<Vec<Row>, ServerError> {
-        let asked = async {
-            let connection = self.in_use().await?;
-            match connection.client()?.query_typed(statement, parameters).await {
-                Ok(rows) => {
-                    connection.ended();
-                    Ok(rows)
-                }
-                Err(error) => {
-                    let error = ServerError::from(error);
-                    // Else not kept: of a host that has become a standby, another connection is no better.
-                    if !error.is_passing() {
-                        connection.ended();
-                    }
-                    Err(error)
-                }
-            }
-        };
-        timeout(patience, asked).await.unwrap_or_else(|_| Err(ServerError::Late(patience.as_secs())))
+    /// The rows of a statement.
+    async fn rows(&self, statement: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, ServerError> {
+        let connection = self.in_use().await?;
+        let rows = connection.client()?.query_typed(statement, parameters).await.map_err(ServerError::from);
+        // Else not kept: of a host that has become a standby, another connection is no better.
+        if !rows.as_ref().is_err_and(ServerError::is_passing) {
+            connection.ended();
+        }
+        rows
     }
 }
 
@@ -404,7 +393,8 @@ async fn with_digest_secret(
     seals.with_digest_secret(&secret)
 }
 
-async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
+/// Does something with the database in this time.
+pub(crate) async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, ServerError> {
     timeout(patience, work).await.map_err(|_| ServerError::Late(patience.as_secs()))
 }
 

@@ -21,7 +21,7 @@ use twofactor_core::terms::OwnChanges;
 use zeroize::Zeroizing;
 
 use super::by_name::ByName;
-use crate::answers::judged::{Counted, Judged, Outcome, Question, REFUSALS, is_look, may_register, refusal};
+use crate::answers::judged::{Counted, Judged, Outcome, Question, is_look, may_register, refusal};
 use crate::answers::own_changes::answered;
 use crate::answers::queues::Turn;
 use crate::error::ServerError;
@@ -174,8 +174,8 @@ impl Work {
         if answer.is_failing() && !is_guess && !has_enrolled {
             return Ok(Judged::plain(answer));
         }
-        let counted = Counted::of(refusal, Outcome { is_guess, is_new, is_refused: is_look || answer.is_refusal() });
-        let is_kept = refused < REFUSALS || is_guess || counted.is_none();
+        let outcome = Outcome { is_guess, is_new, is_refused: is_look || answer.is_refusal() };
+        let (counted, is_kept) = (Counted::of(refusal, outcome), outcome.gets_row(refused));
         let detail = answer.in_short();
         file.note(&Note {
             host: &host.name,

@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
 use crate::clocks::agreed;
 use crate::database::in_use::InUse;
 use crate::database::schema::Demands;
-use crate::database::tables::{Database, Parameters};
+use crate::database::tables::{self, Database, Parameters};
 use crate::error::ServerError;
 
 /// The longest wait for one statement over many rows.
@@ -123,5 +122,5 @@ impl Transaction {
 }
 
 pub(super) async fn within<T>(work: impl Future<Output = T>) -> Result<T, ServerError> {
-    timeout(PATIENCE, work).await.map_err(|_| ServerError::Late(PATIENCE.as_secs()))
+    tables::within(PATIENCE, work).await
 }

@@ -191,8 +191,8 @@ fn named_or_numbered(name: &str) -> Result<User, Failure> {
     }
 }
 
-/// The entry of a person in the user database. For one of whom this machine knows the name alone a file that was typed is read as root,
-/// whose it has to be; there is no home folder to look into.
+/// The entry of a person in the user database. A person whom this machine knows by name alone has no home folder here: then root reads the
+/// typed file, and root has to own it.
 fn reader(person: &Person, places: &[Place]) -> Result<User, Failure> {
     let is_typed = places.iter().all(|place| matches!(place, Place::Typed(_)));
     match entry(person.name.as_str()) {
