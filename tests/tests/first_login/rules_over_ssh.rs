@@ -193,7 +193,7 @@ fn without_resync_at_login_a_near_miss_is_a_wrong_code() {
         let alice = host.user_with_app("alice");
         let sshd = host.sshd_with(STACK, "");
         let app = &alice.authenticator;
-        let session = sshd.client(&Client { code: &app.code(app.lone_step(-20)), ..client("alice") });
+        let session = sshd.client(&Client { code: &app.code(app.lone_step(-18)), ..client("alice") });
         assert!(!session.opened());
         assert_eq!(session.prompts, ASKED);
         host.assert_logged(&["denied user=alice", "reason=wrong-code"]);

@@ -79,7 +79,7 @@ impl StoreUnderTest for OnPostgresql {
         let statement = match loss {
             LostAs::Gone => format!("delete from twofactor.credentials where name = '{user}'"),
             LostAs::Damaged => format!(
-                "update twofactor.credentials set sealed = overlay(sealed placing '\\x00' from 40) where name = '{user}'"
+                "update twofactor.credentials set sealed = set_byte(sealed, 39, 255 - get_byte(sealed, 39)) where name = '{user}'"
             ),
         };
         self.cluster.postgres.sql_in(&self.database, &statement);
